@@ -1,0 +1,1 @@
+"""The rooms of Prorata. Imports run downwards only; pyproject's import-linter contracts keep it."""

@@ -1,0 +1,4 @@
+"""API: REST v1, keys, OpenAPI.
+
+May import billing, leaderboards and below.
+"""

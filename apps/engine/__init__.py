@@ -1,0 +1,4 @@
+"""Engine: owns books by lease; journal, acknowledge, apply, send, project, publish.
+
+May import allocation, servers, accounts, core, tenants.
+"""

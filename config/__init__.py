@@ -1,0 +1,1 @@
+"""Config: settings, URLs, WSGI, ASGI, Celery. May import everything; nothing imports it."""
