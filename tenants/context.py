@@ -1,0 +1,40 @@
+"""What every template may read: brand, broker, theme, and where the live sockets are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django_tenants.utils import get_public_schema_name
+
+from tenants.brand import PLATFORM, BrandTokens, tokens_of
+from tenants.theme import theme_of
+
+
+def broker_of(request: HttpRequest) -> Any:
+    """The broker of the request's host; None on the public site."""
+    tenant = getattr(request, "tenant", None)
+    if tenant is None or tenant.schema_name == get_public_schema_name():
+        return None
+    return tenant
+
+
+def tokens_for(request: HttpRequest) -> BrandTokens:
+    """The brand of the request's host, read once per request."""
+    cached = getattr(request, "_brand_tokens", None)
+    if cached is None:
+        broker = broker_of(request)
+        cached = tokens_of(broker) if broker is not None else PLATFORM
+        request._brand_tokens = cached  # type: ignore[attr-defined]
+    return cached
+
+
+def brand(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: brand (BrandTokens), broker (or None), theme, live_port (or '')."""
+    return {
+        "brand": tokens_for(request),
+        "broker": broker_of(request),
+        "theme": theme_of(request),
+        "live_port": getattr(settings, "LIVE_PORT", "") or "",
+    }
