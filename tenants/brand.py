@@ -6,7 +6,6 @@ Values are checked here and again when written into CSS: nothing unchecked reach
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,19 +13,18 @@ from django.core.exceptions import ValidationError
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
+from tenants.models import HEX_COLOR, STATIC_PATH
+
 # System stacks only: no download, no third party told who reads the page.
 FONT_STACKS: dict[str, str] = {
     "system": (
         'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", sans-serif'
     ),
     "humanist": 'Seravek, "Gill Sans Nova", Ubuntu, Calibri, "DejaVu Sans", "Noto Sans", sans-serif',
-    "grotesque": '"Helvetica Neue", Arial, "Nimbus Sans", "Liberation Sans", "Noto Sans", sans-serif',
     "geometric": 'Avenir, Montserrat, Corbel, "URW Gothic", "Noto Sans", sans-serif',
     "serif": 'Charter, "Bitstream Charter", "Sitka Text", Cambria, "Noto Serif", serif',
 }
 MAX_RADIUS_PX = 16
-_COLOR = re.compile(r"#[0-9a-f]{6}", re.IGNORECASE)
-_PATH = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_./-]*\.(svg|png|webp|ico)")
 _COLORS = (
     "color_primary_light",
     "color_primary_dark",
@@ -62,12 +60,12 @@ class BrandTokens:
         """Raise ValidationError with one coded message per wrong field."""
         wrong: dict[str, ValidationError] = {}
         for name in _COLORS:
-            if not _COLOR.fullmatch(getattr(self, name)):
-                wrong[name] = ValidationError(_("A colour is written #rrggbb."), "bad_color")
+            if not HEX_COLOR.regex.match(getattr(self, name)):
+                wrong[name] = ValidationError(HEX_COLOR.message, "bad_color")
         for name in _PATHS:
             value = getattr(self, name)
-            if value and not _PATH.fullmatch(value):
-                wrong[name] = ValidationError(_("Not a path of a picture."), "bad_image_path")
+            if value and not STATIC_PATH.regex.match(value):
+                wrong[name] = ValidationError(STATIC_PATH.message, "bad_image_path")
         if not 0 <= self.radius_px <= MAX_RADIUS_PX:
             text = _("The corner radius is 0 to %(max)s px.") % {"max": MAX_RADIUS_PX}
             wrong["radius_px"] = ValidationError(text, "bad_radius")

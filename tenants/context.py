@@ -6,7 +6,6 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
-from django_tenants.utils import get_public_schema_name
 
 from tenants.brand import PLATFORM, BrandTokens, tokens_of
 from tenants.theme import theme_of
@@ -15,9 +14,7 @@ from tenants.theme import theme_of
 def broker_of(request: HttpRequest) -> Any:
     """The broker of the request's host; None on the public site."""
     tenant = getattr(request, "tenant", None)
-    if tenant is None or tenant.schema_name == get_public_schema_name():
-        return None
-    return tenant
+    return tenant if tenant is not None and tenant.is_broker else None
 
 
 def tokens_for(request: HttpRequest) -> BrandTokens:
@@ -36,5 +33,5 @@ def brand(request: HttpRequest) -> dict[str, Any]:
         "brand": tokens_for(request),
         "broker": broker_of(request),
         "theme": theme_of(request),
-        "live_port": getattr(settings, "LIVE_PORT", "") or "",
+        "live_port": settings.LIVE_PORT or "",
     }
