@@ -132,6 +132,7 @@ def one_at_a_time() -> Iterator[None]:
 
 
 def main() -> int:
+    """1 or 130 when it could not; else this process becomes the launcher."""
     os.environ.setdefault("PRORATA_STARTED_AT", f"{time.time():.3f}")
     try:
         with one_at_a_time():
@@ -152,7 +153,7 @@ def main() -> int:
     # The launcher must find `scripts` and nothing of the caller's directory.
     os.chdir(ROOT)
     python = str(VENV / "bin" / "python")
-    os.execv(python, [python, "-m", "scripts.launcher", *sys.argv[1:]])
+    return os.execv(python, [python, "-m", "scripts.launcher", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

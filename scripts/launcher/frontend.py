@@ -1,4 +1,4 @@
-"""Front-end packages: `npm ci`, then the files we serve copied to static/vendor/ with a manifest."""
+"""Front-end packages: `npm ci`, then the files we serve go to static/vendor/ with a manifest."""
 
 from __future__ import annotations
 

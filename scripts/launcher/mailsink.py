@@ -42,7 +42,6 @@ class Folder:
 
 async def serve(port: int, folder: Path) -> None:
     """Listen until SIGTERM or SIGINT. Prints `listening on 127.0.0.1:PORT` when it does."""
-    folder.mkdir(parents=True, exist_ok=True)
     handler = Folder(folder)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
@@ -64,6 +63,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8025, help="0 picks a free one")
     parser.add_argument("--folder", type=Path, default=Path("var/mail"))
     options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
     asyncio.run(serve(options.port, options.folder))
 
 

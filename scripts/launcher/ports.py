@@ -73,7 +73,7 @@ def _holder(port: int) -> str:
         return ""
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            links = [os.readlink(fd) for fd in (entry / "fd").iterdir()]
+            links = [str(fd.readlink()) for fd in (entry / "fd").iterdir()]
             if f"socket:[{inode}]" in links:
                 return f" by process {entry.name} ({(entry / 'comm').read_text().strip()})"
         except OSError:

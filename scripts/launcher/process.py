@@ -122,7 +122,7 @@ class Watched:
             return
         if self.spec.probe is None:
             return
-        while not await self.spec.probe():
+        while not await self.spec.probe():  # noqa: ASYNC110 - another process has no Event
             await asyncio.sleep(0.05)
 
     async def _keep(self) -> None:

@@ -90,7 +90,10 @@ async def start(supervisor: Supervisor) -> list[Login]:
     logins = await seed(supervisor)
     # Importing Django takes each of them a second: together they take two.
     await asyncio.gather(
-        *(supervisor.start(spec_of(name, command, supervisor)) for name, command in commands.items())
+        *(
+            supervisor.start(spec_of(name, command, supervisor))
+            for name, command in commands.items()
+        )
     )
     return logins
 
