@@ -36,8 +36,7 @@ def run() -> dict[str, float]:
         small_ms, journal_ms = (statistics.median(times) * 1000 for times in times_s)
         p99_ms = statistics.quantiles(times_s[1], n=100)[98] * 1000
         tickets_ms = 1000 * statistics.median(
-            _timed(connection, lambda round=round: _insert_tickets(connection, round))
-            for round in range(3)
+            _timed(connection, _insert_tickets(connection, number * TICKETS)) for number in range(3)
         )
     print(f"one small row          {small_ms:8.2f} ms (median of {ROUNDS})")
     print(f"one 80 kB journal row  {journal_ms:8.2f} ms (p99 {p99_ms:.2f})")
@@ -63,8 +62,11 @@ def _insert_body(connection: psycopg.Connection, body: bytes) -> Callable[[], No
     return insert
 
 
-def _insert_tickets(connection: psycopg.Connection, round_number: int) -> None:
-    first = round_number * TICKETS
-    rows = [(first + ordinal, ordinal, 1) for ordinal in range(TICKETS)]
-    with connection.cursor() as cursor:
-        cursor.executemany("INSERT INTO ticket VALUES (%s, %s, %s)", rows)
+def _insert_tickets(connection: psycopg.Connection, first_id: int) -> Callable[[], None]:
+    rows = [(first_id + ordinal, ordinal, 1) for ordinal in range(TICKETS)]
+
+    def insert() -> None:
+        with connection.cursor() as cursor:
+            cursor.executemany("INSERT INTO ticket VALUES (%s, %s, %s)", rows)
+
+    return insert

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 from collections.abc import Iterable, Mapping
@@ -50,11 +51,10 @@ def require_free(ports: Mapping[str, int]) -> None:
 def suggestion(port: int, taken: Iterable[int]) -> int:
     """The next free port at or above `port` + 100 that is not in `taken`."""
     used = set(taken)
-    return next(
-        candidate
-        for candidate in [*range(port + 100, EPHEMERAL_FROM), *range(8000, port)]
-        if candidate not in used and is_free(candidate)
-    )
+    for candidate in itertools.chain(range(port + 100, EPHEMERAL_FROM), range(8000, port)):
+        if candidate not in used and is_free(candidate):
+            return candidate
+    raise StepError("no free port on this machine.")
 
 
 def free_ports() -> dict[str, int]:

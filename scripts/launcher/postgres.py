@@ -93,15 +93,13 @@ def initialise(place: Place, *, sync: bool) -> None:
         capture_output=True,
         text=True,
         cwd=place.sockets,
-        **_identity(place),
+        user=place.owner.uid if place.owner else None,
+        group=place.owner.gid if place.owner else None,
+        extra_groups=[] if place.owner else None,
     )
     if done.returncode != 0:
         raise StepError(f"initdb: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
     half.rename(place.pg_data)
-
-
-def _identity(place: Place) -> dict[str, int]:
-    return {"user": place.owner.uid, "group": place.owner.gid} if place.owner else {}
 
 
 def server_spec(place: Place, env: dict[str, str], *, fsync: bool = True) -> Spec:
@@ -132,6 +130,7 @@ def server_spec(place: Place, env: dict[str, str], *, fsync: bool = True) -> Spe
         stop_signal=signal.SIGINT,  # "fast": ends sessions, then a clean shutdown
         stop_timeout_s=30.0,
         user=place.owner,
+        quiet=True,
     )
 
 

@@ -60,7 +60,7 @@ class Watched:
     tail: collections.deque[str] = field(default_factory=lambda: collections.deque(maxlen=15))
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
     _failed: asyncio.Event = field(default_factory=asyncio.Event)
-    _stopping: bool = False
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _task: asyncio.Task[None] | None = None
     _process: asyncio.subprocess.Process | None = None
 
@@ -89,7 +89,7 @@ class Watched:
 
     async def stop(self, *, at_once: bool = False) -> None:
         """End it and every process it left in its session; no restart follows."""
-        self._stopping = True
+        self._stopping.set()
         process = self._process
         if process is not None and process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
@@ -101,7 +101,7 @@ class Watched:
                 self._end_session()
                 await process.wait()
         if self._task is not None:
-            # The task only has its last lines to pass on; a restart pause is cut short.
+            # The task only has its last lines to pass on.
             _, late = await asyncio.wait([self._task], timeout=1.0)
             for task in late:
                 task.cancel()
@@ -129,10 +129,10 @@ class Watched:
         """Run, wait for its death, say so, pause, run again; until stopped."""
         log = _file_log(self._log_path)
         try:
-            while not self._stopping:
+            while not self._stopping.is_set():
                 born_s = time.monotonic()
                 code = await self._run_once(log)
-                if self._stopping:
+                if self._stopping.is_set():
                     return
                 self._end_session()
                 await self._died(code, time.monotonic() - born_s)
@@ -142,9 +142,6 @@ class Watched:
 
     async def _run_once(self, log: logging.Logger) -> int:
         spec = self.spec
-        as_user = (
-            {"user": spec.user.uid, "group": spec.user.gid, "extra_groups": []} if spec.user else {}
-        )
         try:
             process = await asyncio.create_subprocess_exec(
                 *spec.argv,
@@ -155,12 +152,16 @@ class Watched:
                 stderr=asyncio.subprocess.STDOUT,
                 limit=_LINE_BYTES_MAX,
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone
-                **as_user,
+                user=spec.user.uid if spec.user else None,
+                group=spec.user.gid if spec.user else None,
+                extra_groups=[] if spec.user else None,
             )
         except OSError as error:
             self.tail.append(f"{spec.argv[0]}: {error.strerror}")
             return 127
         self._process, self.pid = process, process.pid
+        if self._stopping.is_set():  # asked to stop while it was being born
+            process.kill()
         strays.note(self.notes, spec.name, process.pid)
         if spec.pid_file is not None:
             # Written whole or not at all: a reader may look at any moment.
@@ -203,7 +204,8 @@ class Watched:
             self._failed.set()
         if self.deaths == DEATHS_BEFORE_ALARM:
             warn(f"{self.spec.name} keeps dying: see {self._log_path}. Trying on.")
-        await asyncio.sleep(delay_s)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), delay_s)
 
     def _end_session(self) -> None:
         """Kill whatever the process left behind in its session (workers of a killed master)."""

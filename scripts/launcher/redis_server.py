@@ -57,7 +57,9 @@ def server_spec(place: Place, env: dict[str, str]) -> Spec:
         finally:
             await client.aclose()
 
-    return Spec(name="redis", argv=tuple(argv), env=env, cwd=place.sockets, probe=answers)
+    return Spec(
+        name="redis", argv=tuple(argv), env=env, cwd=place.sockets, probe=answers, quiet=True
+    )
 
 
 async def start(supervisor: Supervisor) -> None:

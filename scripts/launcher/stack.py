@@ -21,7 +21,7 @@ _TCP = {"web": "PORT", "live": "LIVE_PORT", "mail": "SMTP_PORT", "simulator": "S
 # What a process says when it does its work; ports are not asked twice.
 _LINES = {"worker": r"celery@\S+ ready", "beat": r"beat: Starting", "engine": r"engine \S* ?ready"}
 # A book without its engine takes no order: no patience there.
-_RESTART_DELAYS_S = {"engine": (1.0,)}
+_RESTART_DELAYS_S = {"engine": (*(1.0,) * 10, 5.0)}
 _STOP_TIMEOUTS_S = {"worker": 20.0}
 
 _SHARED = (
