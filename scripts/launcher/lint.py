@@ -10,9 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
-from scripts.launcher import envfile, frontend
+from scripts.launcher import envfile, frontend, lint_files
 from scripts.launcher.bootstrap import ROOT
 from scripts.launcher.say import say
 
@@ -51,10 +50,10 @@ def checks() -> list[Check]:
         Check("import-linter", (sys.executable, "-c", _IMPORT_LINTER)),
         Check("makemigrations", (*MANAGE, "makemigrations", "--check", "--dry-run"), _manage),
         Check("check --deploy", (*MANAGE, "check", "--deploy", "--fail-level", "WARNING"), _manage),
-        Check("templates", (*own, "templates"), lambda: any(_files("html"))),
-        Check("javascript", (*own, "javascript"), lambda: any((ROOT / "static").rglob("*.js"))),
+        Check("templates", (*own, "templates"), lambda: any(lint_files.template_files())),
+        Check("javascript", (*own, "javascript"), lambda: any(lint_files.scripts())),
         Check("vendor files", (*own, "vendor"), lambda: (ROOT / "package.json").exists()),
-        Check("translations", (*own, "translations"), lambda: any(_files("po"))),
+        Check("translations", (*own, "translations"), lambda: any(lint_files.catalogues())),
         Check("shell scripts", (*own, "shell")),
     ]
 
@@ -68,11 +67,6 @@ _IMPORT_LINTER = (
 
 def _manage() -> bool:
     return (ROOT / "manage.py").exists()
-
-
-def _files(suffix: str) -> list[Path]:
-    folders = ("templates", "apps", "tenants", "locale", "static")
-    return [path for folder in folders for path in (ROOT / folder).rglob(f"*.{suffix}")]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -90,7 +84,7 @@ def main(arguments: Sequence[str]) -> int:
     with ThreadPoolExecutor(max_workers=2) as pool:
         passed = list(pool.map(lambda check: _run(check, env), chosen))
     failed = [check.name for check, well in zip(chosen, passed, strict=True) if not well]
-    say(f"lint: {len(chosen) - len(failed)} of {len(chosen)} checks passed")
+    say(f"lint: {len(chosen) - len(failed)} of {len(chosen)} checks well")
     if failed:
         say(f"lint: FAILED: {', '.join(failed)}")
     return 1 if failed or not chosen else 0

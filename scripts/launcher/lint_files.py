@@ -55,6 +55,16 @@ def template_files() -> list[Path]:
     return sorted(path for path in found if path.suffix in {".html", ".txt", ".svg", ".xml"})
 
 
+def scripts() -> list[Path]:
+    """Our own browser modules."""
+    found = (ROOT / "static").rglob("*.js")
+    return sorted(path for path in found if frontend.VENDOR not in path.parents)
+
+
+def catalogues() -> list[Path]:
+    return sorted(path for name in ("locale", "apps") for path in (ROOT / name).rglob("*.po"))
+
+
 def templates() -> Iterator[str]:
     """Every template compiles with our tags and filters, and has nothing inline."""
     import django
@@ -75,9 +85,7 @@ def templates() -> Iterator[str]:
 
 def javascript() -> Iterator[str]:
     """Every script parses as a module, and the files it imports exist."""
-    for path in sorted((ROOT / "static").rglob("*.js")):
-        if frontend.VENDOR in path.parents:
-            continue
+    for path in scripts():
         name, source = str(path.relative_to(ROOT)), path.read_text()
         done = subprocess.run(
             [*frontend.node(), "--input-type=module", "--check", "-"],
@@ -107,9 +115,7 @@ def vendor() -> Iterator[str]:
     if '"resolved"' in (ROOT / "package-lock.json").read_text():
         yield "package-lock.json: has `resolved` addresses: see .npmrc"
     known = {name for names in frontend.FILES.values() for name in names.values()}
-    for path in [*template_files(), *(ROOT / "static").rglob("*.js")]:
-        if frontend.VENDOR in path.parents:
-            continue
+    for path in [*template_files(), *scripts()]:
         source = path.read_text()
         for match in _VENDOR.finditer(source):
             if match[1] not in known:
@@ -121,7 +127,7 @@ def translations() -> Iterator[str]:
     """Every catalogue compiles, with the placeholders of its originals."""
     from scripts.launcher.catalogue import problems
 
-    for path in sorted((ROOT / "locale").rglob("*.po")):
+    for path in catalogues():
         for problem in problems(path.read_text()):
             yield f"{path.relative_to(ROOT)}:{problem}"
 
