@@ -58,10 +58,11 @@ def main(arguments: Sequence[str]) -> int:
         frontend.ensure()
         env = stack.environment(base, here, chosen)
         try:
-            return until_signalled(lambda: serve(here, env, chosen))
+            status = until_signalled(lambda: serve(here, env, chosen))
         finally:
             envfile.CURRENT.unlink(missing_ok=True)
-            say("stopped; the data is kept.")
+        say("stopped; the data is kept.")
+        return status
 
 
 async def serve(here: Place, env: dict[str, str], chosen: dict[str, int]) -> int:

@@ -13,7 +13,7 @@ from scripts.launcher.bootstrap import ROOT
 from scripts.launcher.place import Place
 from scripts.launcher.process import Spec
 from scripts.launcher.procfile import read_procfile
-from scripts.launcher.say import StepError
+from scripts.launcher.say import StepError, step
 from scripts.launcher.supervisor import Supervisor, tcp_probe
 
 MANAGE = (sys.executable, str(ROOT / "manage.py"))
@@ -84,7 +84,8 @@ async def start(supervisor: Supervisor) -> list[Login]:
     extras = read_procfile(ROOT / "Procfile.dev")
     await servers.start(supervisor)
     release = commands.pop("release")
-    await supervisor.run_to_end("release", ("/bin/sh", "-c", f"exec {release}"), ROOT)
+    with step("release: database up to date"):
+        await supervisor.run_to_end("release", ("/bin/sh", "-c", f"exec {release}"), ROOT)
     for name, command in extras.items():
         await supervisor.start(spec_of(name, command, supervisor))
     logins = await seed(supervisor)
@@ -100,7 +101,8 @@ async def start(supervisor: Supervisor) -> list[Login]:
 
 async def seed(supervisor: Supervisor) -> list[Login]:
     """The demo's brokers and people; idempotent."""
-    lines = await supervisor.run_to_end("seed", (*MANAGE, "seed_demo", "--json"), ROOT)
+    with step("seed: demo brokers and people"):
+        lines = await supervisor.run_to_end("seed", (*MANAGE, "seed_demo", "--json"), ROOT)
     for line in reversed(lines):
         if line.startswith("{"):
             return [Login(**login) for login in json.loads(line)["logins"]]
