@@ -19,7 +19,7 @@ from scripts.launcher.supervisor import Supervisor, tcp_probe
 MANAGE = (sys.executable, str(ROOT / "manage.py"))
 _TCP = {"web": "PORT", "live": "LIVE_PORT", "mail": "SMTP_PORT", "simulator": "SIM_PORT"}
 # What a process says when it does its work; ports are not asked twice.
-_LINES = {"worker": r"celery@\S+ ready", "beat": r"beat: Starting", "engine": r"engine \S* ?ready"}
+_LINES = {"worker": r"celery@\S+ ready", "beat": r"beat: Starting", "engine": "engine_started"}
 # A book without its engine takes no order: no patience there.
 _RESTART_DELAYS_S = {"engine": (*(1.0,) * 10, 5.0)}
 _STOP_TIMEOUTS_S = {"worker": 20.0}
@@ -79,7 +79,7 @@ def spec_of(name: str, command: str, supervisor: Supervisor) -> Spec:
 
 
 async def start(supervisor: Supervisor) -> list[Login]:
-    """Servers, release step, development extras, demo data, then the Procfile's processes."""
+    """Servers, release step, development extras, then the Procfile's processes and the demo."""
     commands = read_procfile(ROOT / "Procfile")
     extras = read_procfile(ROOT / "Procfile.dev")
     await servers.start(supervisor)
@@ -88,13 +88,15 @@ async def start(supervisor: Supervisor) -> list[Login]:
         await supervisor.run_to_end("release", ("/bin/sh", "-c", f"exec {release}"), ROOT)
     for name, command in extras.items():
         await supervisor.start(spec_of(name, command, supervisor))
-    logins = await seed(supervisor)
-    # Importing Django takes each of them a second: together they take two.
-    await asyncio.gather(
+    await supervisor.start(spec_of("engine", commands.pop("engine"), supervisor))
+    # Importing Django takes each of them a second or two: the rest starts together. The seed is
+    # among them because it links accounts and places blocks, which is the engine's work.
+    logins, *_ = await asyncio.gather(
+        seed(supervisor),
         *(
             supervisor.start(spec_of(name, command, supervisor))
             for name, command in commands.items()
-        )
+        ),
     )
     return logins
 
