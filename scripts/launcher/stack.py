@@ -88,17 +88,23 @@ async def start(supervisor: Supervisor) -> list[Login]:
         await supervisor.run_to_end("release", ("/bin/sh", "-c", f"exec {release}"), ROOT)
     for name, command in extras.items():
         await supervisor.start(spec_of(name, command, supervisor))
-    await supervisor.start(spec_of("engine", commands.pop("engine"), supervisor))
-    # Importing Django takes each of them a second or two: the rest starts together. The seed is
-    # among them because it links accounts and places blocks, which is the engine's work.
-    logins, *_ = await asyncio.gather(
-        seed(supervisor),
+    # Importing Django takes each of them a second or two: they start together.
+    engine = spec_of("engine", commands.pop("engine"), supervisor)
+    demo = asyncio.create_task(engine_then_seed(supervisor, engine))
+    await asyncio.gather(
+        demo,
         *(
             supervisor.start(spec_of(name, command, supervisor))
             for name, command in commands.items()
         ),
     )
-    return logins
+    return demo.result()
+
+
+async def engine_then_seed(supervisor: Supervisor, engine: Spec) -> list[Login]:
+    """The seed links accounts and places blocks, which is the engine's work."""
+    await supervisor.start(engine)
+    return await seed(supervisor)
 
 
 async def seed(supervisor: Supervisor) -> list[Login]:
