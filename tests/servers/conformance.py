@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
@@ -16,9 +17,15 @@ import msgspec
 import pytest
 
 from apps.core.errors import ConflictError, InputError, NotFoundError, UnavailableError
-from apps.servers.acks import Done, NotFound, Rejected, Unknown
+from apps.servers.acks import Ack, Done, NotFound, Rejected, Unknown
 from apps.servers.base import TradingServer
-from apps.servers.commands import AmendOrder, CancelOrder, ClosePosition, SubmitOrder
+from apps.servers.commands import (
+    AmendOrder,
+    BalanceOperation,
+    CancelOrder,
+    ClosePosition,
+    SubmitOrder,
+)
 from apps.servers.events import (
     Allocated,
     BalanceChanged,
@@ -262,7 +269,7 @@ class EventConformance:
         assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
         for cursor in (seqs[0] - 1, seqs[3], seqs[-2]):
             async with session(peer, from_seq=cursor) as again:
-                await again.until(lambda again=again: again.events[-1].seq == seqs[-1])
+                await again.reached(seqs[-1])
                 assert [e for e in again.events if e.seq] == [e for e in told if e.seq > cursor]
 
     async def test_after_a_lost_connection_nothing_is_missed_and_the_order_is_kept(
@@ -663,7 +670,7 @@ class AccountConformance:
         async with session(peer) as watch:
             for query in (watch.server.account_state, watch.server.deals, watch.server.positions):
                 with pytest.raises(NotFoundError) as refused:
-                    await query(4711)  # type: ignore[operator]
+                    await query(4711)
                 assert refused.value.code == "account_unknown"
             with pytest.raises(InputError):
                 await watch.server.accounts(limit=1001)
@@ -740,7 +747,9 @@ class ServerConformance(
 
 
 async def _settle(
-    server: TradingServer, commands: list[SubmitOrder], outcomes: list[object]
+    server: TradingServer,
+    commands: Sequence[SubmitOrder | BalanceOperation],
+    outcomes: Sequence[Ack],
 ) -> None:
     """What a caller does: unknown is resolved; what was not seen is sent again, same id."""
     for command, outcome in zip(commands, outcomes, strict=True):
@@ -748,8 +757,12 @@ async def _settle(
         if isinstance(outcome, Done):
             assert settled == outcome
         elif isinstance(settled, NotFound):
-            send = server.submit if isinstance(command, SubmitOrder) else server.balance
-            assert isinstance(await send(command), Done)
+            again = (
+                await server.submit(command)
+                if isinstance(command, SubmitOrder)
+                else await server.balance(command)
+            )
+            assert isinstance(again, Done)
         else:
             assert isinstance(settled, Done)
 
