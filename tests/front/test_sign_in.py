@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import re
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -14,15 +10,13 @@ from allauth.mfa.models import Authenticator
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client
-from pytest_django.fixtures import DjangoCaptureOnCommitCallbacks as CaptureOnCommit
 
 from tenants.door import broker_schema
 from tenants.models import Broker
 from tests.factories import person
+from tests.front.people import EMAIL, PASSWORD, code_for, html_of, log_in, turn_on
 
 At = Callable[[str], Client]
-PASSWORD = "a-long-password-1"
-EMAIL = "manager@example.test"
 
 
 @pytest.fixture(autouse=True)
@@ -36,26 +30,6 @@ def _no_attempts_left_over() -> Iterator[None]:
 def manager(acme: Broker) -> None:
     with broker_schema("acme"):
         person("manager", email=EMAIL, password=PASSWORD)
-
-
-def log_in(client: Client, email: str = EMAIL, password: str = PASSWORD) -> str:
-    """The path led to after a log-in; '' when it was refused."""
-    answer = client.post("/accounts/login/", {"login": email, "password": password})
-    return answer["Location"] if answer.status_code == 302 else ""
-
-
-def html_of(message: mail.EmailMessage) -> str:
-    assert isinstance(message, mail.EmailMultiAlternatives)
-    return str(message.alternatives[0][0])
-
-
-def code_for(secret: str) -> str:
-    """Six digits of RFC 6238: HMAC-SHA1 over the half minute, truncated."""
-    key = base64.b32decode(secret + "=" * (-len(secret) % 8))
-    digest = hmac.new(key, int(time.time() // 30).to_bytes(8, "big"), hashlib.sha1).digest()
-    at = digest[-1] & 15
-    number = int.from_bytes(digest[at : at + 4], "big") & 0x7FFF_FFFF
-    return f"{number % 1_000_000:06d}"
 
 
 def test_the_right_password_leads_in_and_a_post_leads_out(manager: None, client_at: At) -> None:
@@ -127,17 +101,6 @@ def test_a_reset_for_an_unknown_address_answers_alike(manager: None, client_at: 
     assert "no account has this address" in str(mail.outbox[1].body)
 
 
-def turn_on(client: Client) -> str:
-    """Activate TOTP as the page does; the key."""
-    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
-    page = client.get("/accounts/2fa/totp/activate/").content.decode()
-    found = re.search(r'id="authenticator_secret"[^>]*value="([A-Z2-7]+)"', page)
-    assert found is not None
-    answer = client.post("/accounts/2fa/totp/activate/", {"code": code_for(found.group(1))})
-    assert answer.status_code == 302
-    return found.group(1)
-
-
 def test_with_a_second_factor_the_password_alone_leads_nowhere(
     manager: None, client_at: At
 ) -> None:
@@ -184,16 +147,6 @@ def test_the_key_is_sealed_at_rest_and_named_after_the_broker(
     with broker_schema("acme"):
         (kept,) = Authenticator.objects.filter(type="totp").values_list("data", flat=True)
     assert secret not in str(kept)
-
-
-def test_a_changed_second_factor_is_told_by_mail(
-    manager: None, client_at: At, django_capture_on_commit_callbacks: CaptureOnCommit
-) -> None:
-    with django_capture_on_commit_callbacks(execute=True):
-        turn_on_as_manager(client_at)
-    (message,) = [each for each in mail.outbox if "Two-factor" in each.subject]
-    assert message.to == [EMAIL]
-    assert "If this was not you" in html_of(message)
 
 
 def test_nobody_signs_up_by_themselves(acme: Broker, client_at: At) -> None:
