@@ -56,8 +56,7 @@ def test_any_carry_gives_what_one_step_at_a_time_gives(
     if result.carry is not None and result.carry.denominator != CARRY_GRID:
         assert result.shares.tolist() == shares
         assert [
-            Fraction(value, result.carry.denominator)
-            for value in result.carry.numerators.tolist()
+            Fraction(value, result.carry.denominator) for value in result.carry.numerators.tolist()
         ] == left
     else:
         assert sum(result.shares.tolist()) == volume
@@ -93,7 +92,9 @@ def test_on_the_grid_the_decision_is_exact_and_the_carry_the_nearest_multiple(
     numerators = data.draw(
         st.lists(st.integers(-CARRY_GRID, CARRY_GRID), min_size=size, max_size=size)
     )
-    result = largest_remainder(int64(weights), int64(ids), volume, Carry(int64(numerators), CARRY_GRID))
+    result = largest_remainder(
+        int64(weights), int64(ids), volume, Carry(int64(numerators), CARRY_GRID)
+    )
     exact = [Fraction(value, CARRY_GRID) for value in numerators]
     shares, left = oracles.one_step_at_a_time(weights, ids, volume, exact)
     assert result.shares.tolist() == shares
