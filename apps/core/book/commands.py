@@ -16,7 +16,7 @@ from apps.core.allocation.rule import Rule
 
 Side = Literal["buy", "sell"]
 OrderKind = Literal["market", "limit", "stop"]
-BalanceKind = Literal["deposit", "withdrawal", "fee", "rebate"]
+BalanceKind = Literal["deposit", "withdrawal", "fee"]
 
 
 class Stimulus(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -103,7 +103,7 @@ class UnlinkAccount(Stimulus, frozen=True, kw_only=True, tag="unlink_account"):
 
 
 class AdjustBalance(Stimulus, frozen=True, kw_only=True, tag="adjust_balance"):
-    """Deposit, withdrawal, fee or rebate. `amount_minor` > 0; the kind gives the sign.
+    """Deposit, withdrawal or fee. `amount_minor` > 0; the kind gives the sign.
 
     Answered when the trading server has settled it: result `status` is done or rejected.
     """
