@@ -92,6 +92,21 @@ class BlockAllocated(BookEvent, frozen=True, kw_only=True, tag="block_allocated"
     first_ticket_id: int
 
 
+class CancelRequested(BookEvent, frozen=True, kw_only=True, tag="cancel_requested"):
+    """Its order is at the server: the server is asked to cancel what is not filled."""
+
+    block_id: UUID
+    cancel_id: UUID
+
+
+class CancelSettled(BookEvent, frozen=True, kw_only=True, tag="cancel_settled"):
+    """The server answered the request; the order's own end is told by its events."""
+
+    cancel_id: UUID
+    done: bool
+    code: str
+
+
 class BlockCancelled(BookEvent, frozen=True, kw_only=True, tag="block_cancelled"):
     """It ended without a fill: withdrawn while pending, or its order ended unfilled."""
 
@@ -186,12 +201,6 @@ class BlockClosed(BookEvent, frozen=True, kw_only=True, tag="block_closed"):
     at_ms: int
 
 
-class BlockRebased(BookEvent, frozen=True, kw_only=True, tag="block_rebased"):
-    """An account left: from here on partial closes are shared by what the others hold now."""
-
-    block_id: UUID
-
-
 class BookingSettled(BookEvent, frozen=True, kw_only=True, tag="booking_settled"):
     """The server booked the shares (or refused: an alarm, the book is right by its journal)."""
 
@@ -244,6 +253,8 @@ Event = (
     | MemberDetached
     | BlockPlaced
     | BlockAllocated
+    | CancelRequested
+    | CancelSettled
     | BlockCancelled
     | BlockRejected
     | OrderPartlyFilled
@@ -252,7 +263,6 @@ Event = (
     | CloseEnded
     | CloseFilled
     | BlockClosed
-    | BlockRebased
     | BookingSettled
     | BalanceRequested
     | BalanceSettled
