@@ -121,8 +121,6 @@ class World:
     def link(self, account_id: int) -> Body:
         currency = self.rng.choice(list(CURRENCIES))
         balance = self.rng.randint(50_000, 50_000_000)
-        if currency == "JPY":
-            balance *= 1
         at = self.state.index.get(account_id) if self.state else None
         if at is not None:
             currency = self.book.currencies[int(self.book.members.currency[at])]
@@ -217,7 +215,7 @@ class World:
         self.tick()
         blocks = list(self.book.blocks)
         account = self.rng.randint(1, 15)
-        match self.rng.randint(0, 11):
+        match self.rng.randint(0, 19):
             case 0 | 1 | 2:
                 name = self.rng.choice(list(self.mid))
                 lots = f"{self.rng.randint(1, 900) / 100:.2f}"
