@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -28,7 +29,7 @@ START_MS = 1_700_000_000_000
 
 
 def symbol(name: str, digits: int, base: str, quote: str, **over: object) -> c.SymbolInfo:
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "contract_size": Decimal(100_000),
         "volume_step": Decimal("0.01"),
         "min_steps": 1,
@@ -40,7 +41,7 @@ def symbol(name: str, digits: int, base: str, quote: str, **over: object) -> c.S
     }
     return c.SymbolInfo(
         name=name, digits=digits, base_currency=base, quote_currency=quote, **fields
-    )  # type: ignore[arg-type]
+    )
 
 
 SYMBOLS = [
