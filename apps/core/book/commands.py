@@ -16,7 +16,7 @@ from apps.core.allocation.rule import Rule
 
 Side = Literal["buy", "sell"]
 OrderKind = Literal["market", "limit", "stop"]
-BalanceKind = Literal["deposit", "withdrawal", "fee", "rebate"]
+BalanceKind = Literal["deposit", "withdrawal", "fee"]
 
 
 class Stimulus(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -82,7 +82,7 @@ class CloseBlock(Stimulus, frozen=True, kw_only=True, tag="close_block"):
 
 
 class CancelBlock(Stimulus, frozen=True, kw_only=True, tag="cancel_block"):
-    """Cancel a pending block that has not triggered."""
+    """Cancel a pending block, or what is not filled of its order at the server."""
 
     block_id: UUID
     placed_by: str = ""
@@ -103,7 +103,7 @@ class UnlinkAccount(Stimulus, frozen=True, kw_only=True, tag="unlink_account"):
 
 
 class AdjustBalance(Stimulus, frozen=True, kw_only=True, tag="adjust_balance"):
-    """Deposit, withdrawal, fee or rebate. `amount_minor` > 0; the kind gives the sign.
+    """Deposit, withdrawal or fee. `amount_minor` > 0; the kind gives the sign.
 
     Answered when the trading server has settled it: result `status` is done or rejected.
     """
@@ -167,6 +167,14 @@ class OrderEnded(Stimulus, frozen=True, kw_only=True, tag="order_ended"):
     raw: str = ""
 
 
+class CancelReported(Stimulus, frozen=True, kw_only=True, tag="cancel_report"):
+    """The server answered a request to cancel."""
+
+    cancel_id: UUID
+    done: bool
+    code: str = ""
+
+
 class BookingReported(Stimulus, frozen=True, kw_only=True, tag="booking"):
     """The server booked (or refused) the shares of a fill on the sub-accounts.
 
@@ -195,6 +203,7 @@ Report = (
     | TriggerBlock
     | FillReported
     | OrderEnded
+    | CancelReported
     | BookingReported
     | BalanceReported
 )
