@@ -14,7 +14,7 @@ BRIEFLY = "public, max-age=60"
 
 
 def css_of(tokens: BrandTokens) -> str:
-    """The variables of checked tokens; raises ValidationError before anything unchecked is written."""
+    """The variables, of tokens checked here: raises ValidationError, writes nothing unchecked."""
     tokens.check()
     primary = (tokens.color_primary_light, tokens.color_primary_dark)
     accent = (tokens.color_accent_light, tokens.color_accent_dark)

@@ -89,7 +89,7 @@ def percent_text(ratio: Decimal, digits: int, marks: Marks, *, signed: bool = Fa
 
 
 def age_text(age_ms: int) -> str:
-    """How long ago, in one unit: '3 s', '12 min', '5 h', '2 d'. Unit symbols, the same everywhere."""
+    """How long ago, in one unit: '3 s', '12 min', '5 h', '2 d' (symbols, the same everywhere)."""
     seconds = max(0, age_ms) // 1000
     for size, symbol in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:

@@ -20,7 +20,7 @@ def theme_of(request: HttpRequest) -> str:
 
 @require_POST
 def set_theme(request: HttpRequest) -> HttpResponse:
-    """POST theme=light|dark|auto, back to the page it came from (theme.js does it without a trip)."""
+    """POST theme=light|dark|auto; back to the page it came from. theme.js needs no trip."""
     back = request.META.get("HTTP_REFERER", "")
     if not url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure()):
         back = "/"

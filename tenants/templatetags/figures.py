@@ -21,7 +21,7 @@ from tenants import figures
 
 register = template.Library()
 NOTHING = "–"
-PNL_MARKS = {"up": "▲", "down": "▼", "flat": "•"}
+PNL_MARKS = {"up": "▲", "down": "▼", "flat": "•", "none": ""}
 
 
 def _attrs(live: str, width: int) -> SafeString:
@@ -47,9 +47,7 @@ def money(minor: int | None, currency: str, live: str = "", width: int = 0) -> S
     """Minor units and the currency's code; a dash when there is no amount."""
     if minor is None:
         return _num(NOTHING, currency, live, width)
-    return _num(
-        figures.money_text(minor, currency, figures.active_marks()), currency, live, width
-    )
+    return _num(figures.money_text(minor, currency, figures.active_marks()), currency, live, width)
 
 
 @register.simple_tag
@@ -61,7 +59,8 @@ def pnl(minor: int | None, currency: str, live: str = "", width: int = 0) -> Saf
         if minor is None
         else figures.money_text(value, currency, figures.active_marks(), signed=True)
     )
-    return _marked(text, currency, figures.sign_name(value), live, width)
+    sign = "none" if minor is None else figures.sign_name(value)
+    return _marked(text, currency, sign, live, width)
 
 
 def _marked(text: str, unit: str, sign: str, live: str, width: int) -> SafeString:
@@ -118,8 +117,9 @@ def signed_percent(ratio: Decimal | None, digits: int = 2, live: str = "") -> Sa
     value = Decimal(ratio) if ratio is not None else Decimal(0)
     marks = figures.active_marks()
     text = figures.percent_text(value, digits, marks, signed=True)
-    sign = figures.sign_name(value)
-    return _marked(text if ratio is not None else NOTHING, "", sign, live, 0)
+    if ratio is None:
+        return _marked(NOTHING, "", "none", live, 0)
+    return _marked(text, "", figures.sign_name(value), live, 0)
 
 
 @register.simple_tag
@@ -156,7 +156,8 @@ def freshness(
 ) -> dict[str, object]:
     """The pill that says how old the data is. Without `at_ms` it says it is connecting."""
     if at_ms is None:
-        return {"state": "connecting", "at_ms": "", "age": "", "live": live, "stale": stale_after_ms}
+        empty = {"state": "connecting", "at_ms": "", "age": ""}
+        return {**empty, "live": live, "stale": stale_after_ms}
     age_ms = int(time.time() * 1000) - at_ms
     state = "stale" if age_ms > stale_after_ms else "live"
     age = figures.age_text(age_ms)
