@@ -55,8 +55,7 @@ class CodedForm(forms.Form):
 
     def renew(self) -> None:
         """The next submission is a new command: the book has recorded an answer to this one."""
-        self.data = self.data.copy()
-        self.data["command_id"] = str(uuid.uuid4())
+        self.data = {**self.data.dict(), "command_id": str(uuid.uuid4())}  # type: ignore[attr-defined]
 
 
 def _number(**attrs: str) -> forms.TextInput:

@@ -22,6 +22,10 @@ export function watchTicket(stateNow, pick) {
     if (event.target.name === "kind") showPrice(form, stateNow());
     paintTicket(stateNow());
   });
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.target.id !== "ticket" || document.activeElement !== document.body) return;
+    ($('[aria-invalid="true"]', event.target) ?? $("#ticket-place, #ticket-again", event.target))?.focus();
+  });
   // Placing from the preview: the ticket's own form is sent, the dialog goes.
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-place-from-preview]");
@@ -29,7 +33,7 @@ export function watchTicket(stateNow, pick) {
     event.preventDefault();
     button.disabled = true; // one click, one order; the command id in the form is what makes it sure
     button.closest("dialog").close();
-    ticket().requestSubmit($("#ticket-place", ticket()));
+    $("#ticket-place", ticket()).click();
   });
 }
 

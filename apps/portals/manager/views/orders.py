@@ -149,10 +149,7 @@ def _ticket(
         "volume_step": _step_of(desk, form.data.get("symbol", "")),
         "unknown": unknown,
     }
-    answer = render(request, "manager/_ticket.html", context, status=status)
-    if outcome is not None:
-        answer["HX-Trigger"] = "book-changed"
-    return answer
+    return render(request, "manager/_ticket.html", context, status=status)
 
 
 @require_http_methods(["GET", "POST"])
@@ -268,7 +265,7 @@ def _renew_after(form: CodedForm, error: ProrataError) -> None:
 def _done(text: str) -> HttpResponse:
     """Nothing to show in the dialog any more: desk.js closes it and says `text`."""
     answer = HttpResponse("")
-    answer["HX-Trigger"] = json.dumps({"book-changed": "", "desk-done": {"text": text}})
+    answer["HX-Trigger"] = json.dumps({"desk-done": {"text": text}})
     return answer
 
 
