@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
@@ -32,6 +33,14 @@ _COLORS = (
     "color_accent_dark",
 )
 _PATHS = ("logo_light", "logo_dark", "logo_square", "favicon")
+
+
+def _accepts(validator: RegexValidator, value: str) -> bool:
+    try:
+        validator(value)
+    except ValidationError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +69,11 @@ class BrandTokens:
         """Raise ValidationError with one coded message per wrong field."""
         wrong: dict[str, ValidationError] = {}
         for name in _COLORS:
-            if not HEX_COLOR.regex.match(getattr(self, name)):
+            if not _accepts(HEX_COLOR, getattr(self, name)):
                 wrong[name] = ValidationError(HEX_COLOR.message, "bad_color")
         for name in _PATHS:
             value = getattr(self, name)
-            if value and not STATIC_PATH.regex.match(value):
+            if value and not _accepts(STATIC_PATH, value):
                 wrong[name] = ValidationError(STATIC_PATH.message, "bad_image_path")
         if not 0 <= self.radius_px <= MAX_RADIUS_PX:
             text = _("The corner radius is 0 to %(max)s px.") % {"max": MAX_RADIUS_PX}
