@@ -7,18 +7,19 @@ next one's opening equity.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Literal
 
-from apps.core.fees.performance import (
-    Flow,
-    Path,
-    PerformanceTerms,
-    performance_path,
-    split,
-)
+from apps.core.fees.account import FeeAccount, PerformancePlan
+from apps.core.fees.hwm import HwmBasis
+from apps.core.fees.sharing import share
+from apps.core.ints import half_up
+
+StepKind = Literal["deposit", "withdrawal", "crystallised"]
+HWM_PLACES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,19 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One move of the mark: at what net equity, by which flow or fee, from where to where."""
+
+    at: datetime
+    kind: StepKind
+    equity_minor: int
+    amount_minor: int
+    fee_minor: int
+    before: Decimal
+    after: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Charge:
     """What to post for a window."""
 
@@ -103,25 +117,82 @@ class Charge:
     terms: Terms
     figures: Figures
     hwm_opening: Decimal
-    path: Path
+    hwm_after: Decimal
+    steps: tuple[Step, ...]
 
 
 def charge_for(window: Window, terms: Terms) -> Charge:
     """The window's performance fee, its mark's steps and the statement's figures."""
     opening = window.hwm if window.hwm is not None else Decimal(window.opening.net_minor)
-    path = performance_path(
-        opening,
-        [Flow(move.amount_minor, move.before.net_minor) for move in window.moves],
-        window.closing.net_minor,
-        PerformanceTerms(rate=terms.rate, hwm_basis=terms.hwm_basis),
+    steps = _steps(window, terms, opening)
+    fee = sum(step.fee_minor for step in steps)
+    percent = terms.manager_share * 100
+    manager, broker = share(fee, [percent, 100 - percent], digits=0)
+    figures = _figures(window, fee, int(manager), int(broker))
+    return Charge(window, terms, figures, opening, steps[-1].after, tuple(steps))
+
+
+def _steps(window: Window, terms: Terms, opening: Decimal) -> list[Step]:
+    """The mark through the window's flows, then the crystallisation at its end.
+
+    Marked equity still holds a fee that was crystallised at a withdrawal and will be taken only
+    after the window: `due` keeps it from being counted as gain again.
+    """
+    plan = PerformancePlan(terms.rate, basis=HwmBasis(terms.hwm_basis), digits=0)
+    account = FeeAccount(plan, Fraction(window.opening.net_minor), Fraction(opening))
+    steps: list[Step] = []
+    due = 0
+    for move in window.moves:
+        account = replace(account, equity=Fraction(move.before.net_minor - due))
+        if move.amount_minor > 0:
+            after = account.deposited(move.amount_minor)
+            kind: StepKind = "deposit"
+        else:
+            charged, charge = account.crystallised()
+            if charge.performance > 0:
+                fee = int(charge.performance)
+                steps.append(_step(move.at, "crystallised", account, charged, 0, fee))
+                due += fee
+                account = charged
+            after = _withdrawn(account, -move.amount_minor)
+            kind = "withdrawal"
+        steps.append(_step(move.at, kind, account, after, move.amount_minor, 0))
+        account = after
+    account = replace(account, equity=Fraction(window.closing.net_minor - due))
+    charged, charge = account.crystallised()
+    steps.append(
+        _step(window.ends_at, "crystallised", account, charged, 0, int(charge.performance))
     )
-    shares = [terms.manager_share, 1 - terms.manager_share]
-    manager, broker = split(path.fee_minor, shares)
-    figures = _figures(window, path, manager, broker)
-    return Charge(window, terms, figures, opening, path)
+    return steps
 
 
-def _figures(window: Window, path: Path, manager: int, broker: int) -> Figures:
+def _withdrawn(account: FeeAccount, amount_minor: int) -> FeeAccount:
+    """After a withdrawal that was crystallised. The server let out more than net equity when a fee
+    was still due: then nothing of the mark is left."""
+    if account.equity <= 0:
+        return replace(account, hwm=max(Fraction(0), account.hwm - amount_minor))
+    taken = min(Fraction(amount_minor), account.equity)
+    return account.withdrawn(taken, crystallise=False)[0]
+
+
+def _step(
+    at: datetime,
+    kind: StepKind,
+    account: FeeAccount,
+    after: FeeAccount,
+    amount_minor: int,
+    fee_minor: int,
+) -> Step:
+    equity = half_up(account.equity)
+    return Step(at, kind, equity, amount_minor, fee_minor, _places(account.hwm), _places(after.hwm))
+
+
+def _places(hwm: Fraction) -> Decimal:
+    """The mark as kept: six places of a minor unit, half up."""
+    return Decimal(half_up(hwm * 10**HWM_PLACES)).scaleb(-HWM_PLACES)
+
+
+def _figures(window: Window, fee: int, manager: int, broker: int) -> Figures:
     deposits = sum(move.amount_minor for move in window.moves if move.amount_minor > 0)
     withdrawals = sum(move.amount_minor for move in window.moves if move.amount_minor < 0)
     floating = window.closing.floating_minor - window.opening.floating_minor
@@ -135,8 +206,8 @@ def _figures(window: Window, path: Path, manager: int, broker: int) -> Figures:
         floating_change_minor=floating,
         other_minor=equity - known,
         equity_minor=equity,
-        fee_minor=path.fee_minor,
-        closing_minor=path.closing_minor,
+        fee_minor=fee,
+        closing_minor=equity - fee,
         manager_minor=manager,
         broker_minor=broker,
     )

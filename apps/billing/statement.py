@@ -7,8 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from apps.accounts.models import Link
-from apps.billing.compute import Charge
-from apps.core.fees.performance import Step
+from apps.billing.compute import Charge, Step
 from tenants.brand import BrandTokens
 
 
@@ -37,23 +36,21 @@ def statement_data(
         "figures": charge.figures.as_json(),
         "hwm_opening": _places(charge.hwm_opening),
         "hwm_is_new": window.hwm is None,
-        "hwm_after": _places(charge.path.hwm),
-        "steps": [_step(charge, step) for step in charge.path.steps],
+        "hwm_after": _places(charge.hwm_after),
+        "steps": [_step(step) for step in charge.steps],
         "brand": {name: value for name, value in asdict(brand).items() if name != "sender_email"},
     }
 
 
-def _step(charge: Charge, step: Step) -> dict[str, Any]:
-    window = charge.window
-    at = window.ends_at if step.flow is None else window.moves[step.flow].at
+def _step(step: Step) -> dict[str, Any]:
     return {
-        "at": at.isoformat(),
+        "at": step.at.isoformat(),
         "kind": step.kind,
         "equity_minor": step.equity_minor,
         "amount_minor": step.amount_minor,
         "fee_minor": step.fee_minor,
-        "before": _places(step.hwm_before),
-        "after": _places(step.hwm_after),
+        "before": _places(step.before),
+        "after": _places(step.after),
     }
 
 

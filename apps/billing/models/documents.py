@@ -102,9 +102,7 @@ class Delivery(models.Model):
     sent_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["document", "to"], name="delivered_to_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["document", "to"], name="delivered_to_once")]
         indexes = [
             models.Index(
                 fields=["next_at"],

@@ -71,8 +71,8 @@ def windows(links: Sequence[Link], until: datetime) -> list[Window]:
     fees = _FeesDue(spans)
     asks: list[tuple[_Span, datetime, bool]] = []
     for span in spans:
-        moves = [flow for flow in flows[span.link.id] if flow.kind in _MOVES]
-        asks += [(span, span.starts_at, False), *((span, flow.at, True) for flow in moves)]
+        asks.append((span, span.starts_at, False))
+        asks += [(span, flow.at, True) for flow in flows[span.link.id] if flow.kind in _MOVES]
         asks.append((span, span.ends_at, False))
     marks = iter(_marks(asks, states, flows, fees))
     realised = _realised(spans)
@@ -157,7 +157,7 @@ class _FeesDue:
             "link__account_id", "window_to", "amount_minor"
         ):
             self._charged[account].append((at, amount))
-        commands = charges.exclude(collections__command_id=None).values("collections__command_id")
+        commands = charges.filter(collections__isnull=False).values("collections__command_id")
         for account, at, amount in CashFlow.objects.filter(
             account_id__in=accounts, command_id__in=commands
         ).values_list("account_id", "at", "amount_minor"):
