@@ -1,14 +1,14 @@
 """Every Redis key and channel of the engine, in one place. All carry the broker's slug.
 
-    cmd:{broker}:{book}            list     requests to the book (LPUSH; the engine BRPOPs)
-    reply:{broker}:{request}       list     the one answer to a request; expires
-    lease:{broker}:{book}          string   the owner; expires when its engine stops renewing it
-    frames:{broker}:{book}         channel  frames, ≤ 10 a second, conflated
-    frame:{broker}:{book}          string   the last frame
-    quotes:{broker}                channel  quote frames, ≤ 10 a second, conflated
-    quotes-latest:{broker}         string   the last quote of every symbol
-    engine-status:{broker}         string   what the status page shows of the engine; expires
-    engine-wake                    channel  "look for new books now"
+cmd:{broker}:{book}            list     requests to the book (LPUSH; the engine BRPOPs)
+reply:{broker}:{request}       list     the one answer to a request; expires
+lease:{broker}:{book}          string   the owner; expires when its engine stops renewing it
+frames:{broker}:{book}         channel  frames, ≤ 10 a second, conflated
+frame:{broker}:{book}          string   the last frame
+quotes:{broker}                channel  quote frames, ≤ 10 a second, conflated
+quotes-latest:{broker}         string   the last quote of every symbol
+engine-status:{broker}         string   what the status page shows of the engine; expires
+engine-wake                    channel  "look for new books now"
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ def _send_and_wait(
         found: Any = client.blpop([key], timeout=timeout_s)
     except redis.RedisError:
         return None
-    return found[1] if found else None
+    return bytes(found[1]) if found else None
 
 
 def to_error(failure: Failure) -> errors.ProrataError:
@@ -151,7 +151,7 @@ def to_error(failure: Failure) -> errors.ProrataError:
 
 
 def _read(key: str) -> bytes | None:
-    data: Any = _guarded(lambda: connection().get(key))
+    data: bytes | None = _guarded(lambda: connection().get(key))
     return data
 
 

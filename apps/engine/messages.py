@@ -14,6 +14,8 @@ import numpy as np
 from apps.core.book.codec import Vec
 from apps.core.book.commands import Command
 
+VectorName = Literal["account_ids", "balance", "equity", "floating", "margin"]
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One question to a book. Not begun after `deadline_ms`: the asker has stopped waiting."""
@@ -112,7 +114,9 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     book_floating_minor: int
     book_aum_minor: int
 
-    def vector(self, name: Literal["account_ids", "balance", "equity", "floating", "margin"]) -> Vec:
+    def vector(
+        self, name: Literal["account_ids", "balance", "equity", "floating", "margin"]
+    ) -> Vec:
         """One of the vectors as int64[n]."""
         return np.frombuffer(getattr(self, name), dtype="<i8")
 

@@ -58,7 +58,7 @@ class Visitor:
 def read_handshake(scope: dict[str, Any]) -> Handshake:
     """Host, Origin and session cookie of the handshake."""
     headers = {name.lower(): value.decode("latin-1") for name, value in scope.get("headers", [])}
-    cookies = SimpleCookie[str]()
+    cookies = SimpleCookie()
     try:
         cookies.load(headers.get(b"cookie", ""))
     except CookieError:

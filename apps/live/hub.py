@@ -99,7 +99,8 @@ class Hub:
             self._reader = asyncio.create_task(self._read(self._pubsub))
 
     async def _seed(self, topic: Topic) -> None:
-        if self._redis is not None and (data := await self._redis.get(topic.key)):
+        data: Any = await self._redis.get(topic.key) if self._redis is not None else None
+        if data:
             topic.accept(data)
 
     async def _read(self, pubsub: PubSub) -> None:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Max
-
 from apps.accounts.access import accounts_of, masters_of
 from apps.accounts.models import Link, Role, Symbol, TradingAccount, User
-from apps.allocation.models import Block, Ticket
+from apps.allocation.models import Ticket
+from apps.engine.models import ProjectionCursor
 from apps.live.door import FORBIDDEN, NOT_LOGGED_IN, UNKNOWN, RefusedError, user_of_session
 
 
@@ -95,8 +94,9 @@ def read(book_id: UUID, account_ids: Iterable[int], ticket_ids_of: Iterable[int]
 
 
 def projected_seq(book_id: UUID) -> int:
-    """The newest journal record that the rows contain."""
-    return Block.objects.filter(book_id=book_id).aggregate(newest=Max("seq"))["newest"] or 0
+    """The newest journal record that the rows contain; 0 before the first."""
+    cursor = ProjectionCursor.objects.filter(book_id=book_id).first()
+    return cursor.seq if cursor is not None else 0
 
 
 def symbols_of(server_ids: Iterable[int]) -> list[Symbol]:

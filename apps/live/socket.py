@@ -62,7 +62,7 @@ class Moment:
         return cls(frame.epoch, frame.seq, frame.at_ms, body)
 
 
-class StateSocket(AsyncWebsocketConsumer):
+class StateSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
     """Subclasses say what there is: `enter`, `recheck`, `moment`, `told`, `leave`."""
 
     channel_layer_alias = ""  # none: frames do not pass through the channel layer
@@ -194,7 +194,7 @@ class StateSocket(AsyncWebsocketConsumer):
             await self.close(code=refused.close_code, reason=refused.code)
 
 
-class NowhereSocket(AsyncWebsocketConsumer):
+class NowhereSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
     """Any other path."""
 
     channel_layer_alias = ""

@@ -1,6 +1,7 @@
 // A reconnecting socket: a snapshot, then frames, each with epoch and seq.
 //
 //   const live = connectLive({ url: "/ws/books/ID", onSnapshot, onFrame, onState });
+//   live.send({ type: "watch", … });   // false when the socket is not open
 //   live.close();
 //
 // Messages are JSON text: {type: "snapshot"|"frame"|"error", epoch, seq, at_ms, …}.
@@ -25,7 +26,7 @@ export function liveUrl(path) {
 export function connectLive(options) {
   const link = new Link(options);
   link.open();
-  return { close: () => link.stop(), reconnect: () => link.restart() };
+  return { close: () => link.stop(), reconnect: () => link.restart(), send: (message) => link.send(message) };
 }
 
 class Link {
@@ -95,6 +96,12 @@ class Link {
     handler(message);
     this.tell("live");
     this.listen();
+  }
+
+  send(message) {
+    if (this.socket?.readyState !== WebSocket.OPEN) return false;
+    this.socket.send(JSON.stringify(message));
+    return true;
   }
 
   // Silence is a state of its own: the socket may be open and nobody speaking.

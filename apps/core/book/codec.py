@@ -1,4 +1,4 @@
-"""Bytes of the journal: msgspec msgpack, vectors packed, dictionaries in sorted order.
+"""Bytes of the journal: msgspec msgpack, vectors packed.
 
 A vector of int64 becomes one byte of width (1, 2, 4 or 8) and then little-endian signed integers
 of that width, the narrowest that holds every value: a journal row is what an acknowledgement
@@ -59,12 +59,12 @@ def _dec_hook(expected: type, value: Any) -> Any:
     raise NotImplementedError(f"{expected} is not part of a journal record")
 
 
-_ENCODER = msgspec.msgpack.Encoder(enc_hook=_enc_hook, order="deterministic")
+_ENCODER = msgspec.msgpack.Encoder(enc_hook=_enc_hook)
 _DECODERS: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
 
 
 def encode(value: Any) -> bytes:
-    """Msgpack of any struct of this package; equal values give equal bytes."""
+    """Msgpack of any struct of this package; the same history gives the same bytes."""
     return _ENCODER.encode(value)
 
 

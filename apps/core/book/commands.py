@@ -82,7 +82,7 @@ class CloseBlock(Stimulus, frozen=True, kw_only=True, tag="close_block"):
 
 
 class CancelBlock(Stimulus, frozen=True, kw_only=True, tag="cancel_block"):
-    """Cancel a pending block that has not triggered."""
+    """Cancel a pending block, or what is not filled of its order at the server."""
 
     block_id: UUID
     placed_by: str = ""
@@ -167,17 +167,25 @@ class OrderEnded(Stimulus, frozen=True, kw_only=True, tag="order_ended"):
     raw: str = ""
 
 
+class CancelReported(Stimulus, frozen=True, kw_only=True, tag="cancel_report"):
+    """The server answered a request to cancel."""
+
+    cancel_id: UUID
+    done: bool
+    code: str = ""
+
+
 class BookingReported(Stimulus, frozen=True, kw_only=True, tag="booking"):
     """The server booked (or refused) the shares of a fill on the sub-accounts.
 
-    `differences`: account id → its P&L minus ours, in minor units, only where they differ.
+    `differences`: account id (as text) → its P&L minus ours in minor units, where they differ.
     """
 
     booking_id: UUID
     done: bool
     code: str = ""
     raw: str = ""
-    differences: dict[int, int] = {}
+    differences: dict[str, int] = {}
 
 
 class BalanceReported(Stimulus, frozen=True, kw_only=True, tag="balance"):
@@ -195,6 +203,7 @@ Report = (
     | TriggerBlock
     | FillReported
     | OrderEnded
+    | CancelReported
     | BookingReported
     | BalanceReported
 )

@@ -62,6 +62,8 @@ class BlockPlaced(BookEvent, frozen=True, kw_only=True, tag="block_placed"):
     rule: Rule
     participants: Vec
     placed_at_ms: int
+    digits: int
+    volume_step: Decimal
 
 
 class BlockAllocated(BookEvent, frozen=True, kw_only=True, tag="block_allocated"):
@@ -90,6 +92,22 @@ class BlockAllocated(BookEvent, frozen=True, kw_only=True, tag="block_allocated"
     order_steps: int
     residual_steps: int
     first_ticket_id: int
+    decided_at_ms: int
+
+
+class CancelRequested(BookEvent, frozen=True, kw_only=True, tag="cancel_requested"):
+    """Its order is at the server: the server is asked to cancel what is not filled."""
+
+    block_id: UUID
+    cancel_id: UUID
+
+
+class CancelSettled(BookEvent, frozen=True, kw_only=True, tag="cancel_settled"):
+    """The server answered the request; the order's own end is told by its events."""
+
+    cancel_id: UUID
+    done: bool
+    code: str
 
 
 class BlockCancelled(BookEvent, frozen=True, kw_only=True, tag="block_cancelled"):
@@ -147,6 +165,7 @@ class CloseRequested(BookEvent, frozen=True, kw_only=True, tag="close_requested"
     steps: Vec
     order_steps: int
     detaches: bool
+    decided_at_ms: int
 
 
 class CloseEnded(BookEvent, frozen=True, kw_only=True, tag="close_ended"):
@@ -186,12 +205,6 @@ class BlockClosed(BookEvent, frozen=True, kw_only=True, tag="block_closed"):
     at_ms: int
 
 
-class BlockRebased(BookEvent, frozen=True, kw_only=True, tag="block_rebased"):
-    """An account left: from here on partial closes are shared by what the others hold now."""
-
-    block_id: UUID
-
-
 class BookingSettled(BookEvent, frozen=True, kw_only=True, tag="booking_settled"):
     """The server booked the shares (or refused: an alarm, the book is right by its journal)."""
 
@@ -199,7 +212,7 @@ class BookingSettled(BookEvent, frozen=True, kw_only=True, tag="booking_settled"
     done: bool
     code: str
     raw: str
-    differences: dict[int, int]
+    differences: dict[str, int]
 
 
 class BalanceRequested(BookEvent, frozen=True, kw_only=True, tag="balance_requested"):
@@ -244,6 +257,8 @@ Event = (
     | MemberDetached
     | BlockPlaced
     | BlockAllocated
+    | CancelRequested
+    | CancelSettled
     | BlockCancelled
     | BlockRejected
     | OrderPartlyFilled
@@ -252,7 +267,6 @@ Event = (
     | CloseEnded
     | CloseFilled
     | BlockClosed
-    | BlockRebased
     | BookingSettled
     | BalanceRequested
     | BalanceSettled
