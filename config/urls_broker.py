@@ -2,11 +2,14 @@
 
 from django.urls import include, path
 
+from tenants.site.design import design
+
 urlpatterns = [
     path("accounts/", include("allauth.account.urls")),
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("api/v1/", include("apps.api.urls")),
     path("brand/", include("tenants.urls")),
     path("widgets/", include("apps.widgets.urls")),
+    path("_design/", design, name="design"),
     path("", include("apps.portals.urls")),
 ]

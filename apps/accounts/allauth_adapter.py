@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from email.utils import formataddr
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
+from allauth.mfa.adapter import DefaultMFAAdapter
 from django.http import HttpRequest
+
+from apps.accounts.seal import open_sealed, seal
 
 
 class BrokerAccountAdapter(DefaultAccountAdapter):
@@ -16,8 +21,25 @@ class BrokerAccountAdapter(DefaultAccountAdapter):
 
     def get_from_email(self) -> str:
         brand = self.request.tenant.brand
-        return f"{brand.display_name} <{brand.sender_email}>"
+        return formataddr((brand.display_name, brand.sender_email))
+
+    def format_email_subject(self, subject: str) -> str:
+        """The subjects name the broker themselves; no host in brackets before them."""
+        return subject
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         brand = self.request.tenant.brand
         super().send_mail(template_prefix, email, {**context, "brand": brand})
+
+
+class BrokerMfaAdapter(DefaultMFAAdapter):
+    """TOTP keys are named after the broker in the app and sealed in the database."""
+
+    def get_totp_issuer(self) -> str:
+        return str(context.request.tenant.brand.display_name)
+
+    def encrypt(self, text: str) -> str:
+        return seal(text).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return open_sealed(encrypted_text.encode())
