@@ -21,7 +21,9 @@ def check_origin(text: str) -> str:
     origin = text.strip().lower().rstrip("/")
     found = _ORIGIN.fullmatch(origin)
     if not found:
-        raise ValueError(_("%(origin)s is not a site like https://www.example.com.") % {"origin": text})
+        raise ValueError(
+            _("%(origin)s is not a site like https://www.example.com.") % {"origin": text}
+        )
     local = found["host"] == "localhost" or found["host"].endswith((".localhost", ".test"))
     if found["scheme"] == "http" and not local and found["host"] != "127.0.0.1":
         raise ValueError(_("%(origin)s: a site must be https.") % {"origin": text})

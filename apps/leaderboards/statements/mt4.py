@@ -90,7 +90,7 @@ def _split(rows: list[Row]) -> dict[str, list[Row]]:
             if label != _SECTIONS[len(sections)]:
                 raise InputError(
                     "statement_section",
-                    f"{where(row)}: section {label!r} is out of place.",
+                    f"{where(row)}: {label!r} where {_SECTIONS[len(sections)]!r} belongs.",
                     line=row.line,
                 )
             sections[label] = []
@@ -162,15 +162,14 @@ class _Section:
     def totals(self, label: str) -> Totals:
         """The totals rows. Raises InputError("statement_truncated") when they are not there."""
         if self._sums is None or self._net is None or self._net.texts[-2] != label:
-            raise InputError(
-                "statement_truncated", f"The row {label!r} is missing.", section=label
-            )
+            raise InputError("statement_truncated", f"The row {label!r} is missing.", section=label)
         names = ("Commission", "Taxes", "Swap", "Profit")
-        sums = [
+        commission, taxes, swap, profit = (
             number(text, self._sums, name)
             for name, text in zip(names, self._sums.texts[1:], strict=True)
-        ]
-        return Totals(*sums, net=number(self._net.texts[-1], self._net, label))
+        )
+        net = number(self._net.texts[-1], self._net, label)
+        return Totals(commission, taxes, swap, profit, net)
 
 
 def _unknown(row: Row) -> InputError:

@@ -20,9 +20,11 @@ from apps.leaderboards.statements.records import Trade
 
 LOT = Decimal(100_000)
 CURRENCIES = frozenset(
-    "AUD CAD CHF CNH CZK DKK EUR GBP HKD HUF ILS JPY MXN NOK NZD PLN RON SEK SGD THB TRY USD ZAR"
-    .split()
-)  # fmt: skip
+    {
+        *("AUD", "CAD", "CHF", "CNH", "CZK", "DKK", "EUR", "GBP", "HKD", "HUF", "ILS", "JPY"),
+        *("MXN", "NOK", "NZD", "PLN", "RON", "SEK", "SGD", "THB", "TRY", "USD", "ZAR"),
+    }
+)
 Result = Literal["agrees", "differs", "needs_rate", "not_fx"]
 
 
