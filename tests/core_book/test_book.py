@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -152,7 +153,7 @@ def test_pending_block_takes_participants_at_placement_and_weights_at_trigger() 
     assert world.book.members.balance_minor[at] in allocated.equity_minor
 
 
-REFUSALS = {
+REFUSALS: dict[str, dict[str, Any]] = {
     "unknown_symbol": {"symbol": "XXXYYY"},
     "volume_off_step": {"volume_lots": Decimal("1.005")},
     "volume_not_positive": {"volume_lots": Decimal("-1")},
@@ -169,8 +170,8 @@ REFUSALS = {
 def test_bad_orders_are_refused_by_code_and_change_nothing(code: str) -> None:
     world = World(8, accounts=3, moods=False)
     before = encode(world.book)
-    fields = {"symbol": "EURUSD", "side": "buy", "volume_lots": Decimal(1), **REFUSALS[code]}
-    body = world.tell(c.PlaceBlock(command_id=world.new_id(), **fields))  # type: ignore[arg-type]
+    fields: dict[str, Any] = {"symbol": "EURUSD", "side": "buy", "volume_lots": Decimal(1), **REFUSALS[code]}
+    body = world.tell(c.PlaceBlock(command_id=world.new_id(), **fields))
     refused = refusal(body)
     assert refused is not None
     assert refused.code == code

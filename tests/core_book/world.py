@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -28,7 +29,7 @@ START_MS = 1_700_000_000_000
 
 
 def symbol(name: str, digits: int, base: str, quote: str, **over: object) -> c.SymbolInfo:
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "contract_size": Decimal(100_000),
         "volume_step": Decimal("0.01"),
         "min_steps": 1,
@@ -40,7 +41,7 @@ def symbol(name: str, digits: int, base: str, quote: str, **over: object) -> c.S
     }
     return c.SymbolInfo(
         name=name, digits=digits, base_currency=base, quote_currency=quote, **fields
-    )  # type: ignore[arg-type]
+    )
 
 
 SYMBOLS = [
@@ -121,8 +122,6 @@ class World:
     def link(self, account_id: int) -> Body:
         currency = self.rng.choice(list(CURRENCIES))
         balance = self.rng.randint(50_000, 50_000_000)
-        if currency == "JPY":
-            balance *= 1
         at = self.state.index.get(account_id) if self.state else None
         if at is not None:
             currency = self.book.currencies[int(self.book.members.currency[at])]
@@ -217,7 +216,7 @@ class World:
         self.tick()
         blocks = list(self.book.blocks)
         account = self.rng.randint(1, 15)
-        match self.rng.randint(0, 11):
+        match self.rng.randint(0, 19):
             case 0 | 1 | 2:
                 name = self.rng.choice(list(self.mid))
                 lots = f"{self.rng.randint(1, 900) / 100:.2f}"

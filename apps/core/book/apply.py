@@ -102,6 +102,8 @@ def _allocated(state: BookState, event: ev.BlockAllocated) -> None:
         steps=event.order_steps,
         kind="limit" if block.kind == "limit" else "market",
         price_points=block.price_points if block.kind == "limit" else None,
+        closing=False,
+        decided_at_ms=event.decided_at_ms,
     )
 
 
@@ -177,6 +179,8 @@ def _close_requested(state: BookState, event: ev.CloseRequested) -> None:
         steps=event.order_steps,
         kind="market",
         price_points=None,
+        closing=True,
+        decided_at_ms=event.decided_at_ms,
     )
 
 

@@ -26,7 +26,7 @@ def close_block(state: BookState, command: CloseBlock, market: Market) -> Decide
     market.fresh(block.symbol)
     total = _steps_to_close(state, block, command)
     steps = share_close(state, block, total)
-    event = close_request(state, block, command.command_id, steps, detaches=False)
+    event = close_request(state, block, command.command_id, steps, market.now_ms, detaches=False)
     return [event], {
         "close_id": str(command.command_id),
         "block_id": str(block.block_id),
@@ -83,7 +83,7 @@ def share_close(state: BookState, block: Block, total: int) -> Vec:
 
 
 def close_request(
-    state: BookState, block: Block, close_id: UUID, steps: Vec, *, detaches: bool
+    state: BookState, block: Block, close_id: UUID, steps: Vec, now_ms: int, *, detaches: bool
 ) -> CloseRequested:
     """The event that reserves `steps` (int64 per ticket of the block)."""
     chosen = np.flatnonzero(steps)
@@ -95,13 +95,16 @@ def close_request(
         steps=steps[chosen],
         order_steps=int(steps.sum()),
         detaches=detaches,
+        decided_at_ms=now_ms,
     )
 
 
 def close_of_member(
-    state: BookState, block: Block, places: Vec, close_id: UUID
+    state: BookState, block: Block, places: Vec, close_id: UUID, now_ms: int
 ) -> CloseRequested | None:
     """Close all that members at `places` have open in a block and nobody is closing yet."""
     free = block.open_steps - block.closing_steps
     steps = np.where(np.isin(block.members, places), free, 0)
-    return close_request(state, block, close_id, steps, detaches=True) if steps.any() else None
+    if not steps.any():
+        return None
+    return close_request(state, block, close_id, steps, now_ms, detaches=True)

@@ -178,14 +178,14 @@ class CancelReported(Stimulus, frozen=True, kw_only=True, tag="cancel_report"):
 class BookingReported(Stimulus, frozen=True, kw_only=True, tag="booking"):
     """The server booked (or refused) the shares of a fill on the sub-accounts.
 
-    `differences`: account id → its P&L minus ours, in minor units, only where they differ.
+    `differences`: account id (as text) → its P&L minus ours in minor units, where they differ.
     """
 
     booking_id: UUID
     done: bool
     code: str = ""
     raw: str = ""
-    differences: dict[int, int] = {}
+    differences: dict[str, int] = {}
 
 
 class BalanceReported(Stimulus, frozen=True, kw_only=True, tag="balance"):

@@ -90,6 +90,7 @@ class BlockAllocated(BookEvent, frozen=True, kw_only=True, tag="block_allocated"
     order_steps: int
     residual_steps: int
     first_ticket_id: int
+    decided_at_ms: int
 
 
 class CancelRequested(BookEvent, frozen=True, kw_only=True, tag="cancel_requested"):
@@ -162,6 +163,7 @@ class CloseRequested(BookEvent, frozen=True, kw_only=True, tag="close_requested"
     steps: Vec
     order_steps: int
     detaches: bool
+    decided_at_ms: int
 
 
 class CloseEnded(BookEvent, frozen=True, kw_only=True, tag="close_ended"):
@@ -208,7 +210,7 @@ class BookingSettled(BookEvent, frozen=True, kw_only=True, tag="booking_settled"
     done: bool
     code: str
     raw: str
-    differences: dict[int, int]
+    differences: dict[str, int]
 
 
 class BalanceRequested(BookEvent, frozen=True, kw_only=True, tag="balance_requested"):

@@ -121,11 +121,13 @@ def _block_filled(
             at_ms=at_ms,
         )
     ]
-    late = _close_for_leavers(block, steps, state)
+    late = _close_for_leavers(state, block, steps, at_ms)
     return events + ([late] if late is not None else [])
 
 
-def _close_for_leavers(block: Block, steps: Vec, state: BookState) -> CloseRequested | None:
+def _close_for_leavers(
+    state: BookState, block: Block, steps: Vec, at_ms: int
+) -> CloseRequested | None:
     """A member that began to leave while the order was on its way is closed at once."""
     leaving = np.flatnonzero(state.members.status == DETACHING)
     if not leaving.size or not np.isin(block.members[steps > 0], leaving).any():
@@ -144,7 +146,7 @@ def _close_for_leavers(block: Block, steps: Vec, state: BookState) -> CloseReque
         open_steps=steps,
         closing_steps=np.zeros_like(steps),
     )
-    return close_of_member(state, opened, leaving, uuid5(block.block_id, "leavers"))
+    return close_of_member(state, opened, leaving, uuid5(block.block_id, "leavers"), at_ms)
 
 
 def _close_filled(

@@ -27,7 +27,7 @@ from apps.core.book.events import (
 from apps.core.book.market import Market
 from apps.core.book.marking import floating, used_margin
 from apps.core.book.placing import Decided
-from apps.core.book.state import ACTIVE, DETACHED, DETACHING, BalanceIntent, Block, BookState
+from apps.core.book.state import DETACHED, DETACHING, BalanceIntent, Block, BookingIntent, BookState
 from apps.core.errors import ConflictError, InputError, RejectedError
 
 
@@ -43,11 +43,30 @@ def link_account(state: BookState, command: LinkAccount, inputs: Inputs) -> Deci
             f"Account {command.account_id} is linked to this book.",
             account_id=command.account_id,
         )
+    if _is_settling(state, command.account_id):
+        raise ConflictError(
+            "settling",
+            f"The server is still booking earlier trades or money of account {command.account_id};"
+            " its balance is not final. Try again in a moment.",
+            account_id=command.account_id,
+        )
     return [MemberLinked(account=account)], {
         "account_id": account.account_id,
         "balance_minor": account.balance_minor,
         "status": "active",
     }
+
+
+def _is_settling(state: BookState, account_id: int) -> bool:
+    for intent in state.intents.values():
+        match intent:
+            case BookingIntent() if bool((intent.account_ids == account_id).any()):
+                return True
+            case BalanceIntent() if intent.account_id == account_id:
+                return True
+            case _:
+                continue
+    return False
 
 
 def unlink_account(state: BookState, command: UnlinkAccount, market: Market) -> Decided:
@@ -57,7 +76,7 @@ def unlink_account(state: BookState, command: UnlinkAccount, market: Market) -> 
     for block in state.blocks.values():
         if block.status == "open":
             close_id = uuid5(command.command_id, str(block.block_id))
-            request = close_of_member(state, block, vec([at]), close_id)
+            request = close_of_member(state, block, vec([at]), close_id, market.now_ms)
             if request is not None:
                 market.fresh(block.symbol)
                 closes.append(request)
@@ -175,6 +194,3 @@ def settle_balance(state: BookState, report: BalanceReported, inputs: Inputs) ->
         "status": status,
         "code": report.code,
     }
-
-
-__all__ = ["ACTIVE", "adjust_balance", "detached", "has_business", "link_account", "settle_balance"]

@@ -214,6 +214,7 @@ def allocate_block(
             order_steps=result.block_steps,
             residual_steps=result.residual_steps,
             first_ticket_id=state.next_ticket_id,
+            decided_at_ms=inputs.now_ms,
         ),
         result,
     )

@@ -143,7 +143,10 @@ class Close(msgspec.Struct, kw_only=True):
 
 
 class SubmitIntent(msgspec.Struct, frozen=True, kw_only=True, tag="submit"):
-    """Send one master order. `order_id` is its command id at the server."""
+    """Send one master order. `order_id` is its command id at the server.
+
+    An opening order that nobody has seen long after `decided_at_ms` is not sent any more.
+    """
 
     order_id: UUID
     symbol: str
@@ -151,6 +154,8 @@ class SubmitIntent(msgspec.Struct, frozen=True, kw_only=True, tag="submit"):
     steps: int
     kind: OrderKind
     price_points: int | None
+    closing: bool
+    decided_at_ms: int
 
 
 class CancelIntent(msgspec.Struct, frozen=True, kw_only=True, tag="cancel"):

@@ -104,7 +104,7 @@ class Link:
         if reply.failure is not None:
             answer.set_exception(wire.error_of(reply.failure))
         else:
-            answer.set_result(reply.result or msgspec.Raw())
+            answer.set_result(reply.result)
 
     def _end(self, reason: str) -> None:
         if self.closed.done():

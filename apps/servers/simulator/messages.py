@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from apps.servers.commands import AnyCommand
+from apps.servers.commands import AnyCommand, SubmitOrder
 from apps.servers.simulator.wire import QuoteRow
 from apps.servers.types import OrderState, Position, SymbolSpec
 
@@ -44,6 +44,14 @@ class AdminHello(msgspec.Struct, frozen=True):
 
 class Execute(msgspec.Struct, frozen=True):
     command: AnyCommand
+
+
+class Terminal(msgspec.Struct, frozen=True):
+    order: SubmitOrder
+
+
+class Placed(msgspec.Struct, frozen=True):
+    order_id: str
 
 
 class Resolve(msgspec.Struct, frozen=True):

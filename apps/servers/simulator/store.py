@@ -56,8 +56,8 @@ class Store:
         self._next_order = 1 + self._number("SELECT max(order_id) FROM orders")
 
     @classmethod
-    def create(cls, path: Path, token: str) -> Store:
-        store = cls(path)
+    def create(cls, path: Path, token: str, *, kept_events: int = KEPT_EVENTS) -> Store:
+        store = cls(path, kept_events=kept_events)
         with store.transaction():
             store.execute("INSERT INTO meta VALUES ('token', ?)", (token_digest(token),))
         return store

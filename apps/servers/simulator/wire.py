@@ -25,6 +25,8 @@ from apps.servers.events import Event
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 HEADER_BYTES = 4
 
+NIL = msgspec.Raw(b"\xc0")
+
 QuoteRow = tuple[str, int, int, int, int]  # symbol, bid points, ask points, at_ms, source_ms
 
 
@@ -43,7 +45,7 @@ class Failure(msgspec.Struct, frozen=True, array_like=True):
 
 class Reply(msgspec.Struct, frozen=True, tag="r", array_like=True):
     id: int
-    result: msgspec.Raw | None
+    result: msgspec.Raw  # nil beside a failure
     failure: Failure | None = None
 
 
@@ -84,11 +86,11 @@ def frame(message: msgspec.Struct) -> bytes:
     return len(body).to_bytes(HEADER_BYTES, "big") + body
 
 
-async def read_frame(reader: asyncio.StreamReader) -> bytes:
+async def read_frame(reader: asyncio.StreamReader, limit: int = MAX_FRAME_BYTES) -> bytes:
     """The next body. ConnectionError when the peer is gone or does not speak this protocol."""
     try:
         size = int.from_bytes(await reader.readexactly(HEADER_BYTES), "big")
-        if size > MAX_FRAME_BYTES:
+        if size > limit:
             raise ConnectionError(f"a frame of {size} bytes is over the limit")
         return await reader.readexactly(size)
     except asyncio.IncompleteReadError as error:
