@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import Count, QuerySet, Sum
+from django.forms.models import model_to_dict
 from django.utils import timezone
 
-from apps.accounts.models import Link, Master, TradingAccount
+from apps.accounts.audit import audit
+from apps.accounts.models import Link, Master, TradingAccount, User
 from apps.allocation.models import AccountState, Block
 from apps.core.errors import InputError
 from apps.core.money import digits_of
@@ -188,3 +190,23 @@ def _row(
         sparkline=performance.sparkline,
         as_of=now,
     )
+
+
+def save_widget_settings(
+    actor: User | None, values: Mapping[str, object], *, request_id: str = ""
+) -> WidgetSettings:
+    """Change the settings and their version, audited. Raises ValidationError on a wrong origin."""
+    with transaction.atomic():
+        widget_settings()
+        row = WidgetSettings.objects.select_for_update().get(pk=1)
+        before = model_to_dict(row)
+        for name, value in values.items():
+            setattr(row, name, value)
+        row.full_clean(validate_unique=False)
+        row.version += 1
+        row.save()
+        audit(
+            actor, "widget.settings", "widget:leaderboard",
+            before=before, after=model_to_dict(row), request_id=request_id,
+        )  # fmt: skip
+    return row

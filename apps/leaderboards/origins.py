@@ -13,12 +13,14 @@ _ORIGIN = re.compile(
 
 
 def check_origin(text: str) -> str:
-    """The origin in lower case without a trailing slash.
+    """The origin in lower case without a trailing slash; `*` stands for every site.
 
     Raises ValueError when it is not scheme://host[:port]. Only what this admits ever reaches a
     header, so that no text of a broker can end a directive. Plain http is for development hosts.
     """
     origin = text.strip().lower().rstrip("/")
+    if origin == "*":
+        return origin
     found = _ORIGIN.fullmatch(origin)
     if not found:
         raise ValueError(

@@ -51,9 +51,9 @@ class LeaderboardRow(models.Model):
 class WidgetSettings(models.Model):
     """How this broker's leaderboard may be embedded: one row.
 
-    `allowed_origins` lists the sites that may embed it, one `https://host[:port]` a line; empty
-    means nowhere but the broker's own hosts. Safe by default: an embed under a foreign brand can
-    mislead, and the broker knows its own sites.
+    `allowed_origins` lists the sites that may embed it, one `https://host[:port]` a line, or `*`
+    for every site; empty means nowhere but the broker's own hosts: a broker knows its own sites, and
+    an embed on another's page can mislead.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
