@@ -6,7 +6,6 @@ off goes on where it stopped. It uses the same services as the pages do.
 
 from __future__ import annotations
 
-import secrets
 import time
 import uuid
 from collections.abc import Callable
@@ -14,15 +13,16 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import transaction
-from tenants.demo_brands import DEMO_BRANDS
 
 from apps.accounts.models import Link, Master, Role, TradingAccount, TradingServer, User
 from apps.core.book.commands import CloseBlock, PlaceBlock
 from apps.core.errors import ProrataError, UnavailableError, UnknownOutcomeError
 from apps.demo.cast import BROKERS, PASSWORD, SEEDED_BLOCKS, DemoBroker, DemoMaster
+from apps.demo.server import demo_server
 from apps.engine import links, provisioning
 from apps.engine.client import execute, wake
 from apps.servers.commands import CreateAccount
+from tenants.demo_brands import DEMO_BRANDS
 from tenants.door import all_brokers, broker_schema
 from tenants.services import NewBroker, create_broker
 
@@ -38,7 +38,7 @@ def seed(say: Say) -> list[dict[str, str]]:
         say(f"{demo.slug}: broker and people")
         _broker(demo)
         with broker_schema(demo.slug):
-            server = _server(demo.slug)
+            server = demo_server(demo.slug)
             for cast in demo.masters:
                 _master(demo.slug, server, cast, say)
             logins += _logins(demo)
@@ -80,20 +80,6 @@ def _person(email: str, full_name: str, role: str) -> User:
     if user is None:
         return User.objects.create_user(email, PASSWORD, roles=[role], full_name=full_name)
     return user
-
-
-def _server(slug: str) -> TradingServer:
-    """The broker's own named server on the simulator; its token is made once and sealed."""
-    server = TradingServer.objects.filter(name=f"{slug}-sim").first()
-    if server is None:
-        server = TradingServer(
-            name=f"{slug}-sim",
-            kind=TradingServer.Kind.SIMULATOR,
-            config={"url": settings.SIM_URL, "server": f"{slug}-sim"},
-        )
-        server.set_secret(secrets.token_urlsafe(24))
-        server.save()
-    return server
 
 
 def _master(slug: str, server: TradingServer, cast: DemoMaster, say: Say) -> Master:
