@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scripts.launcher import catalogue, frontend
+from scripts.launcher.bootstrap import ROOT
 from scripts.launcher.lint_files import import_problems, inline_problems
 
 
@@ -56,7 +57,7 @@ def test_a_module_that_imports_what_is_not_there_is_found() -> None:
         'export function d(text) {\n  return text.split(".");\n}\n'
         'import e from "/static/vendor/x.js";\n'
     )
-    path = frontend.ROOT / "static" / "js" / "test-only.js"
+    path = ROOT / "static" / "js" / "test-only.js"
     found = [problem.split(": ")[1] for problem in import_problems(path, source)]
     assert found == [
         f"imports ./{name}.js, not there" for name in ("there", "gone", "gone2", "gone3")
