@@ -8,8 +8,8 @@ per point and step). For what people watch; whatever is decided or posted comes 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,39 +19,37 @@ from apps.core.ints import Int64Array, fits, half_up, int64, max_abs, scale_half
 SCALE = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Net:
-    """steps: int64[S, A]; largest: the largest absolute value in it, for the guard."""
+class Bounded(NamedTuple):
+    """An int64 array and its largest absolute value, known once instead of at every frame."""
 
-    steps: Int64Array
+    values: Int64Array
     largest: int
 
 
 def fold(
     symbols: Int64Array, accounts: Int64Array, signed_steps: Int64Array, shape: tuple[int, int]
-) -> Net:
-    """Net steps of n tickets: symbol index, account index, side · steps (each int64[n])."""
+) -> Bounded:
+    """Net steps [S, A] of n tickets: symbol index, account index, side · steps (each int64[n])."""
     net = np.zeros(shape, dtype=np.int64)
     np.add.at(net, (symbols, accounts), signed_steps)
-    return Net(net, max_abs(net.reshape(-1)))
+    return Bounded(net, max_abs(net.reshape(-1)))
 
 
-def weights(values: list[Fraction]) -> Int64Array:
-    """int64[S] of minor units per point and step (`pnl.minor_per_point_step`), in fixed point."""
-    return int64([half_up(value * SCALE) for value in values])
+def weights(values: list[Fraction]) -> Bounded:
+    """[S] minor units per point and step (`pnl.minor_per_point_step`), in fixed point."""
+    scaled = int64([half_up(value * SCALE) for value in values])
+    return Bounded(scaled, max_abs(scaled))
 
 
-def remark(
-    equity: Int64Array, net: Net, moves_points: Int64Array, value_weights: Int64Array
-) -> None:
+def remark(equity: Int64Array, net: Bounded, moves_points: Int64Array, value: Bounded) -> None:
     """Add the frame's move to `equity` (int64[A], fixed point, below 2**62) in place.
 
     moves_points: int64[S], the change of each symbol's price since the frame before. Raises
     OverflowError where the move might pass int64; nothing is changed then.
     """
-    if not fits(max_abs(moves_points), max_abs(value_weights), net.largest, moves_points.size):
+    if not fits(max_abs(moves_points), value.largest, net.largest, moves_points.size):
         raise OverflowError("a frame's move does not fit int64: mark it in smaller parts")
-    equity += np.einsum("s,sa->a", moves_points * value_weights, net.steps)
+    equity += np.einsum("s,sa->a", moves_points * value.values, net.values)
 
 
 def shown(equity: Int64Array) -> npt.NDArray[np.int64]:

@@ -104,6 +104,7 @@ def _conserving(request: AllocationRequest, reasons: Int64Array) -> AllocationRe
     settled = _settle(request, weights, free, volume, first, limits, reasons)
     steps = np.where(manual, steps, settled)
     reasons[manual] = Reason.MANUAL
+    reasons[free & (reasons == _ALLOCATED) & (steps != rounded)] = _REDIVIDED
     _clip(steps, reasons, free | manual, limits)
     numerators, denominator = first.quotas
     return AllocationResult(
@@ -262,7 +263,10 @@ def _settle_minimum(
     limits: _Limits,
     reasons: Int64Array,
 ) -> Int64Array:
-    """Below the minimum: leave (SKIP, `_clip` zeroes it), or skip and re-divide, or raise."""
+    """Below the minimum: leave (SKIP, `_clip` zeroes it), or skip and re-divide, or raise.
+
+    Accounts rounded to nothing have nothing to give back: alone they cause no second division.
+    """
     policy, minimum = request.rule.below_min, limits.minimum
     if policy is BelowMin.SKIP:
         return steps
@@ -279,10 +283,11 @@ def _settle_minimum(
     raised = np.zeros(free.size, dtype=np.bool_)
     while True:
         low = free & (steps < minimum)
-        if not low.any():
+        raising = policy is BelowMin.BUMP_TO_MIN
+        if not (low if raising else low & (steps > 0)).any():
             break
         free &= ~low
-        if policy is BelowMin.BUMP_TO_MIN:
+        if raising:
             raised |= low
             volume -= minimum * int(low.sum())
             reasons[low] = Reason.RAISED_TO_MIN
@@ -302,7 +307,7 @@ def _clip(steps: Int64Array, reasons: Int64Array, live: BoolArray, limits: _Limi
     if low.size:
         why, empty = reasons[low], steps[low] == 0
         capped = (why >= _FIRST_CAP) & (why < _LAST_CAP)
-        untouched = why == _ALLOCATED
+        untouched = (why == _ALLOCATED) | (why == _REDIVIDED)
         reasons[low] = np.where(
             capped, _LAST_CAP, np.where(untouched & empty, _TO_ZERO, _BELOW_MIN)
         )
@@ -311,5 +316,5 @@ def _clip(steps: Int64Array, reasons: Int64Array, live: BoolArray, limits: _Limi
 
 # Plain integers: looking an enum member up costs more than comparing a thousand accounts.
 _ALLOCATED, _TO_ZERO = int(Reason.ALLOCATED), int(Reason.ROUNDED_TO_ZERO)
-_BELOW_MIN = int(Reason.BELOW_MIN)
+_BELOW_MIN, _REDIVIDED = int(Reason.BELOW_MIN), int(Reason.REDIVIDED)
 _FIRST_CAP, _LAST_CAP = int(Reason.CAP_ACCOUNT), int(Reason.CAP_BELOW_MIN)
