@@ -96,6 +96,8 @@ def _quotes(facts: EngineFacts) -> Check:
     label, age = str(_("Quotes")), facts.quote_age_ms
     if not facts.market_open:
         return Check("quotes", label, OK, str(_("The market is closed.")), age, "ms")
+    if age is None and facts.books_total == 0:
+        return Check("quotes", label, OK, str(_("There is no book that needs them.")))
     if age is None:
         return Check("quotes", label, DOWN, str(_("No quote has arrived.")))
     if age > QUOTE_LATE_MS:

@@ -158,6 +158,7 @@ def test_machines_read_the_same_report(acme: Broker, client_at: At) -> None:
         ({"quote_age_ms": 5_001}, "quotes", DEGRADED),
         ({"quote_age_ms": 60_001}, "quotes", DOWN),
         ({"quote_age_ms": None}, "quotes", DOWN),
+        ({"quote_age_ms": None, "books_total": 0, "books_led": 0}, "quotes", OK),
         ({"quote_age_ms": 90_000_000, "market_open": False}, "quotes", OK),
     ],
 )
