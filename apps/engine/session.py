@@ -118,7 +118,7 @@ class ServerSession:
                 await asyncio.sleep(_RETRY_S)
         self.specs = {spec.name: spec for spec in specs}
         await self.server.subscribe_quotes(self.specs)
-        await asyncio.to_thread(discovery.refresh_symbols, self.broker, self.row.server_id, specs)
+        await discovery.in_thread(discovery.refresh_symbols, self.broker, self.row.server_id, specs)
         self.ready.set()
         log.info("server_up", broker=self.broker, server=self.row.name, symbols=len(specs))
 
