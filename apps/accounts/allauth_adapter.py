@@ -10,6 +10,7 @@ from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.http import HttpRequest
 
+from apps.accounts.models import User
 from apps.accounts.seal import open_sealed, seal
 
 
@@ -30,6 +31,16 @@ class BrokerAccountAdapter(DefaultAccountAdapter):
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         brand = self.request.tenant.brand
         super().send_mail(template_prefix, email, {**context, "brand": brand})
+
+    def send_notification_mail(
+        self,
+        template_prefix: str,
+        user: User,
+        context: dict[str, Any] | None = None,
+        email: str | None = None,
+    ) -> None:
+        """To the user's own address: invited people have no allauth EmailAddress rows."""
+        super().send_notification_mail(template_prefix, user, context, email or user.email)
 
 
 class BrokerMfaAdapter(DefaultMFAAdapter):
