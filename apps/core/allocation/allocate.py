@@ -19,15 +19,15 @@ from apps.core.errors import InputError, RejectedError
 from apps.core.ints import BoolArray, Int64Array
 
 
-def allocate(request: AllocationRequest, *, conserving: bool | None = None) -> AllocationResult:
+def allocate(request: AllocationRequest) -> AllocationResult:
     """Divide one block, or derive it: see AllocationRequest and AllocationResult.
 
-    conserving: only for a custom rule, the family it declared. Raises InputError (malformed or
-    missing input) and RejectedError `manual_exceeds_block`; changes nothing.
+    Raises InputError (malformed or missing input) and RejectedError `manual_exceeds_block`.
     """
-    divides = request.rule.conserving if conserving is None else conserving
     reasons = methods.exclusions(request)
-    return _conserving(request, reasons) if divides else _derived(request, reasons)
+    if request.rule.conserving:
+        return _conserving(request, reasons)
+    return _derived(request, reasons)
 
 
 @dataclass(slots=True)

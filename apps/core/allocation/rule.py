@@ -146,7 +146,7 @@ class Rule:
     def conserving(self) -> bool:
         """Whether the block's volume is given and divided (else it is the sum of the shares).
 
-        A custom rule declares its own family: see `custom.CustomRule.conserving`.
+        A custom rule answers whole shares and declares its own family: `custom.CustomRule`.
         """
         return self.method in CONSERVING
 
