@@ -120,7 +120,10 @@ class CloseForm(CodedForm):
     """Close a block: lots, all that is open by default."""
 
     volume_lots = forms.DecimalField(
-        label=_("Volume to close"), max_digits=14, decimal_places=4, widget=_number()
+        label=_("Volume to close"),
+        max_digits=14,
+        decimal_places=4,
+        widget=_number(autofocus="autofocus"),
     )
 
     def command(self, desk: Desk, block_id: UUID, open_lots: Decimal) -> CloseBlock:

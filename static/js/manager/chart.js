@@ -87,17 +87,25 @@ export function makeChart(figure, barsUrl) {
   return { show, quote };
 }
 
+// The words of the legend are the page's, not the library's.
+function legend() {
+  const words = document.getElementById("candles").dataset;
+  const parts = [[words.wordOpen, "open"], [words.wordHigh, "high"], [words.wordLow, "low"], [words.wordClose, "close"]];
+  return [{ title: "", value: "{time}" }, ...parts.map(([title, name]) => ({ title: `${title} `, value: `{${name}}` }))];
+}
+
 function styles() {
   const [up, down, text, muted, line, surface] = ["--up", "--down", "--text", "--text-muted", "--line", "--surface-3"].map(cssColor);
-  const label = { color: text, borderColor: surface, backgroundColor: surface };
-  const axis = { axisLine: { color: line }, tickLine: { color: line }, tickText: { color: muted, size: 11 } };
+  const family = getComputedStyle(document.body).fontFamily;
+  const label = { color: text, borderColor: surface, backgroundColor: surface, family };
+  const axis = { axisLine: { color: line }, tickLine: { color: line }, tickText: { color: muted, size: 11, family } };
   return {
     grid: { horizontal: { color: line, style: "dashed" }, vertical: { show: false } },
     candle: {
       type: "candle_solid",
       bar: { upColor: up, downColor: down, noChangeColor: muted, upBorderColor: up, downBorderColor: down, noChangeBorderColor: muted, upWickColor: up, downWickColor: down, noChangeWickColor: muted },
-      priceMark: { last: { upColor: up, downColor: down, noChangeColor: muted, text: { color: cssColor("--surface") } }, high: { color: muted }, low: { color: muted } },
-      tooltip: { showRule: "follow_cross", title: { color: muted }, legend: { color: muted } },
+      priceMark: { last: { upColor: up, downColor: down, noChangeColor: muted, text: { color: cssColor("--surface"), family } }, high: { color: muted, textFamily: family }, low: { color: muted, textFamily: family } },
+      tooltip: { showRule: "follow_cross", title: { show: false }, legend: { color: muted, family, template: legend() } },
     },
     xAxis: axis,
     yAxis: axis,

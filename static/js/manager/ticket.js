@@ -1,6 +1,9 @@
 // The order ticket: live prices on its sides, a price field only where there is a price.
 import { $, patchText } from "../dom.js";
 
+const SETTLE_MS = 350; // a key held down from the ticket must not run through the preview
+let openedAt = 0;
+
 const ticket = () => document.getElementById("ticket");
 
 export function paintTicket({ quotes = {} }) {
@@ -22,6 +25,9 @@ export function watchTicket(stateNow, pick) {
     if (event.target.name === "kind") showPrice(form, stateNow());
     paintTicket(stateNow());
   });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.target.id === "dialogs") openedAt = performance.now();
+  });
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.target.id !== "ticket" || document.activeElement !== document.body) return;
     ($('[aria-invalid="true"]', event.target) ?? $("#ticket-place, #ticket-again", event.target))?.focus();
@@ -29,8 +35,7 @@ export function watchTicket(stateNow, pick) {
   // Placing from the preview: the ticket's own form is sent, the dialog goes.
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-place-from-preview]");
-    if (!button) return;
-    event.preventDefault();
+    if (!button || performance.now() - openedAt < SETTLE_MS) return;
     button.disabled = true; // one click, one order; the command id in the form is what makes it sure
     button.closest("dialog").close();
     $("#ticket-place", ticket()).click();
