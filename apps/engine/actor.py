@@ -73,7 +73,8 @@ class BookActor:
         self.session = session
         self.state: BookState | None = None
         self.seq = 0
-        self.is_committing = False
+        self.settled = asyncio.Event()
+        self.settled.set()
         self.changes = 0
         self.inbox: asyncio.Queue[Item] = asyncio.Queue()
         self._head = b""
@@ -84,6 +85,11 @@ class BookActor:
         self._recent: OrderedDict[UUID, tuple[int, Body]] = OrderedDict()
         self._triggering: set[UUID] = set()
         self._snapshot_seq = 0
+
+    @property
+    def is_committing(self) -> bool:
+        """Whether `state` holds what is not durable yet."""
+        return not self.settled.is_set()
 
     # -- life
 
@@ -111,6 +117,7 @@ class BookActor:
         self.state, self.seq, self._head = await self._journal.load(self.row.book_id)
         self._snapshot_seq = self.seq
         self._recent.clear()
+        self._triggering.clear()
         self._push_intents(maybe_sent=True)
         book_id = self.row.book_id
         if self.state is None:
@@ -181,7 +188,7 @@ class BookActor:
         """One commit for several: applied as they are decided, shown only when committed."""
         state, seq, head = self.state, self.seq, self._head
         done: list[tuple[Item, Record, Body]] = []
-        self.is_committing = True
+        self.settled.clear()
         try:
             for item in batch:
                 record, body = self._decide(item, state, seq, head)
@@ -192,7 +199,7 @@ class BookActor:
                 self.row.book_id, self.epoch, [record for _, record, _ in done]
             )
         finally:
-            self.is_committing = False
+            self.settled.set()
         self.state = state
         self._committed(done)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 import structlog
@@ -50,13 +51,13 @@ class Requests:
                 await asyncio.sleep(WAIT_S / 5)
                 continue
             try:
-                found = await self._redis.brpop(self._keys(books), timeout=WAIT_S)  # type: ignore[misc]
+                found: Any = await self._redis.brpop(self._keys(books), timeout=WAIT_S)
             except RedisError as error:
                 log.warning("redis_lost", error=str(error))
                 await asyncio.sleep(0.5)
                 continue
             if found is not None:
-                key, data = found
+                key, data = found  # bytes: this connection does not decode
                 self._take(books[key.decode()], data)
 
     def _keys(self, books: Mapping[str, object]) -> list[str]:
@@ -123,8 +124,7 @@ async def account_info(actor: BookActor, account_id: int) -> AccountInfo:
 
 async def make_preview(actor: BookActor, command: PlaceBlock) -> Preview:
     """What `command` would do now; raises what executing it would."""
-    while actor.is_committing:
-        await asyncio.sleep(0.001)
+    await actor.settled.wait()
     state = actor.state
     if state is None:
         raise UnavailableError("book_loading", "The book is being loaded; try again in a second.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import socket
@@ -72,13 +73,17 @@ def _holder(port: int) -> str:
     if inode is None:
         return ""
     for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            links = [str(fd.readlink()) for fd in (entry / "fd").iterdir()]
-            if f"socket:[{inode}]" in links:
+        with contextlib.suppress(OSError):
+            if any(_target(fd) == f"socket:[{inode}]" for fd in (entry / "fd").iterdir()):
                 return f" by process {entry.name} ({(entry / 'comm').read_text().strip()})"
-        except OSError:
-            continue
     return ""
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:  # closed in the meantime
+        return ""
 
 
 def _listening_inode(port: int) -> str | None:

@@ -142,23 +142,27 @@ class Watched:
 
     async def _run_once(self, log: logging.Logger) -> int:
         spec = self.spec
+        # A pipe of our own: asyncio's would make wait() last until every grandchild has closed it.
+        reading, writing = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
                 *spec.argv,
                 env=spec.env,
                 cwd=spec.cwd,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                limit=_LINE_BYTES_MAX,
+                stdout=writing,
+                stderr=writing,
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone
                 user=spec.user.uid if spec.user else None,
                 group=spec.user.gid if spec.user else None,
                 extra_groups=[] if spec.user else None,
             )
         except OSError as error:
+            os.close(reading)
             self.tail.append(f"{spec.argv[0]}: {error.strerror}")
             return 127
+        finally:
+            os.close(writing)
         self._process, self.pid = process, process.pid
         if self._stopping.is_set():  # asked to stop while it was being born
             process.kill()
@@ -168,7 +172,7 @@ class Watched:
             half = spec.pid_file.with_suffix(".new")
             half.write_text(f"{process.pid}\n")
             half.replace(spec.pid_file)
-        pump = asyncio.create_task(self._pump(process, log))
+        pump = asyncio.create_task(self._pump(reading, log))
         code = await process.wait()
         # A grandchild may hold the pipe open for ever: what is there by now is enough.
         await asyncio.wait([pump], timeout=0.5)
@@ -176,12 +180,22 @@ class Watched:
         self.pid = None
         return code
 
-    async def _pump(self, process: asyncio.subprocess.Process, log: logging.Logger) -> None:
-        assert process.stdout is not None
+    async def _pump(self, reading: int, log: logging.Logger) -> None:
+        """Pass on lines until the pipe ends or the task is cancelled."""
+        reader = asyncio.StreamReader(limit=_LINE_BYTES_MAX)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb", 0)
+        )
+        try:
+            await self._pass_on(reader, log)
+        finally:
+            transport.close()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, log: logging.Logger) -> None:
         pattern = re.compile(self.spec.ready_line) if self.spec.ready_line else None
         while True:
             try:
-                raw = await process.stdout.readline()
+                raw = await reader.readline()
             except ValueError:  # a line beyond the limit is dropped by the reader
                 continue
             if not raw:

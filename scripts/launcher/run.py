@@ -58,10 +58,11 @@ def main(arguments: Sequence[str]) -> int:
         frontend.ensure()
         env = stack.environment(base, here, chosen)
         try:
-            return until_signalled(lambda: serve(here, env, chosen))
+            status = until_signalled(lambda: serve(here, env, chosen))
         finally:
             envfile.CURRENT.unlink(missing_ok=True)
-            say("stopped; the data is kept.")
+        say("stopped; the data is kept.")
+        return status
 
 
 async def serve(here: Place, env: dict[str, str], chosen: dict[str, int]) -> int:
@@ -84,7 +85,7 @@ def welcome(chosen: dict[str, int], logins: Sequence[stack.Login]) -> list[str]:
     hosts = ["localhost", *(f"{broker}.localhost" for broker in brokers)]
     lines = ["", f"Prorata is running ({elapsed_s():.0f} s). Ctrl-C stops it.", ""]
     lines += [f"  http://{host}:{port}" for host in hosts]
-    lines += [f"  http://localhost:{port}/status/", ""]
+    lines += [f"  http://localhost:{port}/status", ""]
     widths = [
         max((len(getattr(login, name)) for login in logins), default=0)
         for name in ("broker", "role", "email", "password")

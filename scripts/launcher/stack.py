@@ -13,13 +13,13 @@ from scripts.launcher.bootstrap import ROOT
 from scripts.launcher.place import Place
 from scripts.launcher.process import Spec
 from scripts.launcher.procfile import read_procfile
-from scripts.launcher.say import StepError
+from scripts.launcher.say import StepError, step
 from scripts.launcher.supervisor import Supervisor, tcp_probe
 
 MANAGE = (sys.executable, str(ROOT / "manage.py"))
 _TCP = {"web": "PORT", "live": "LIVE_PORT", "mail": "SMTP_PORT", "simulator": "SIM_PORT"}
 # What a process says when it does its work; ports are not asked twice.
-_LINES = {"worker": r"celery@\S+ ready", "beat": r"beat: Starting", "engine": r"engine \S* ?ready"}
+_LINES = {"worker": r"celery@\S+ ready", "beat": r"beat: Starting", "engine": "engine_started"}
 # A book without its engine takes no order: no patience there.
 _RESTART_DELAYS_S = {"engine": (*(1.0,) * 10, 5.0)}
 _STOP_TIMEOUTS_S = {"worker": 20.0}
@@ -79,28 +79,38 @@ def spec_of(name: str, command: str, supervisor: Supervisor) -> Spec:
 
 
 async def start(supervisor: Supervisor) -> list[Login]:
-    """Servers, release step, development extras, demo data, then the Procfile's processes."""
+    """Servers, release step, development extras, then the Procfile's processes and the demo."""
     commands = read_procfile(ROOT / "Procfile")
     extras = read_procfile(ROOT / "Procfile.dev")
     await servers.start(supervisor)
     release = commands.pop("release")
-    await supervisor.run_to_end("release", ("/bin/sh", "-c", f"exec {release}"), ROOT)
+    with step("release: database up to date"):
+        await supervisor.run_to_end("release", ("/bin/sh", "-c", f"exec {release}"), ROOT)
     for name, command in extras.items():
         await supervisor.start(spec_of(name, command, supervisor))
-    logins = await seed(supervisor)
-    # Importing Django takes each of them a second: together they take two.
+    # Importing Django takes each of them a second or two: they start together.
+    engine = spec_of("engine", commands.pop("engine"), supervisor)
+    demo = asyncio.create_task(engine_then_seed(supervisor, engine))
     await asyncio.gather(
+        demo,
         *(
             supervisor.start(spec_of(name, command, supervisor))
             for name, command in commands.items()
-        )
+        ),
     )
-    return logins
+    return demo.result()
+
+
+async def engine_then_seed(supervisor: Supervisor, engine: Spec) -> list[Login]:
+    """The seed links accounts and places blocks, which is the engine's work."""
+    await supervisor.start(engine)
+    return await seed(supervisor)
 
 
 async def seed(supervisor: Supervisor) -> list[Login]:
     """The demo's brokers and people; idempotent."""
-    lines = await supervisor.run_to_end("seed", (*MANAGE, "seed_demo", "--json"), ROOT)
+    with step("seed: demo brokers and people"):
+        lines = await supervisor.run_to_end("seed", (*MANAGE, "seed_demo", "--json"), ROOT)
     for line in reversed(lines):
         if line.startswith("{"):
             return [Login(**login) for login in json.loads(line)["logins"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import lcm
 
 import numpy as np
 import pytest
@@ -124,19 +125,37 @@ def test_a_product_just_past_int64_does_not_wrap(volume: int) -> None:
     assert result.shares.tolist() == oracles.hamilton(weights, [1, 2, 3], volume)
 
 
-@given(weights_lists, st.integers(0, 60), st.integers(1, 50))
+@given(st.data(), st.integers(1, 9), st.integers(0, 60), st.sampled_from([3, 20, 45]))
 def test_the_python_form_equals_the_vector_form(
-    weights: list[int], volume: int, denominator: int
+    data: st.DataObject, size: int, volume: int, bits: int
 ) -> None:
-    ids = int64(ids_for(weights, denominator))
-    reduced = int64(weights)
-    carry = Carry(int64([(-1) ** i * (i % denominator) for i in range(len(weights))]), denominator)
-    common = denominator * sum(weights)
+    """Carries far outside one step included: they come from weights that were wildly different."""
+    weights = data.draw(st.lists(st.integers(1, 1 << bits), min_size=size, max_size=size))
+    values = st.integers(-3 * CARRY_GRID, 3 * CARRY_GRID)
+    numerators = data.draw(st.lists(values, min_size=size, max_size=size))
+    ids, carry = int64(ids_for(weights, volume)), Carry(int64(numerators), CARRY_GRID)
+    result = largest_remainder(int64(weights), ids, volume, carry)
+    reduced = split._reduced(int64(weights))
+    common = lcm(CARRY_GRID, sum(reduced.tolist()))
     plain, left = split._split_python(reduced, ids, volume, carry, common)
-    numerators, _ = split.quotas(reduced, volume)
-    vector, left_vector = split._shares_and_left(reduced, ids, volume, carry, common, numerators)
-    assert plain.tolist() == vector.tolist()
-    assert left == [int(value) for value in left_vector]
+    assert plain.tolist() == result.shares.tolist()
+    assert result.carry is not None
+    scale = result.carry.denominator
+    assert result.carry.numerators.tolist() == [
+        (2 * value * scale + common) // (2 * common) for value in left
+    ]
+
+
+@given(st.data(), st.integers(0, 30))
+def test_the_second_word_of_a_fraction_decides_what_the_grid_cannot(
+    data: st.DataObject, volume: int
+) -> None:
+    """Weights so near each other that their quotas agree to 2**-20 of a step."""
+    near = st.integers((1 << 44), (1 << 44) + 3)
+    weights = data.draw(st.lists(near, min_size=4, max_size=4))
+    ids = [3, 1, 2, 0]
+    result = largest_remainder(int64(weights), int64(ids), volume, Carry.zero(4))
+    assert result.shares.tolist() == oracles.hamilton(weights, ids, volume)
 
 
 @given(weights_lists, st.integers(1, 60), st.integers(2, 1000), st.integers(1, 30))

@@ -6,10 +6,12 @@ id. What it previews comes from apps.core.book, so a page's figures have somethi
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from decimal import Decimal
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import msgspec
@@ -26,11 +28,13 @@ from apps.core.book.commands import (
     QuoteIn,
     SymbolInfo,
 )
-from apps.core.book.decide import decide, preview
+from apps.core.book.decide import decide
 from apps.core.book.events import CommandRefused
 from apps.core.errors import ProrataError
 from apps.engine import channels
-from apps.engine.messages import Failure, Outcome, Preview, PreviewRow, Reply, Request
+from apps.engine.actor import BookActor
+from apps.engine.messages import Failure, Outcome, Preview, Reply, Request
+from apps.engine.requests import make_preview
 
 _requests = msgspec.msgpack.Decoder(Request)
 _encode = msgspec.msgpack.Encoder().encode
@@ -76,31 +80,17 @@ class FakeEngine(threading.Thread):
 
     def _tell(self, stimulus: Any, **more: Any) -> Any:
         decision = decide(self.state, stimulus, self.inputs(**more))
-        for event in decision.events:
-            self.state = apply(self.state, event)
+        self.state = apply(self.state, decision.events)
         self.seq += 1
         return decision
 
     def preview_of(self, command: Any) -> Preview:
-        allocated, result = preview(self.state, command, self.inputs())
-        requested = result.rows()
-        rows = [
-            PreviewRow(
-                account_id=int(account),
-                requested_steps=int(requested[i].rounded),
-                steps=int(allocated.steps[i]),
-                reason=int(allocated.reasons[i]),
-                equity_minor=int(allocated.equity_minor[i]),
-            )
-            for i, account in enumerate(allocated.account_ids)
-        ]
-        return Preview(
-            symbol=command.symbol, side=command.side,
-            requested_steps=allocated.order_steps + allocated.residual_steps,
-            order_steps=allocated.order_steps, residual_steps=allocated.residual_steps,
-            volume_step="0.01", digits=5, bid_points=108500, ask_points=108510,
-            quote_at_ms=int(time.time() * 1000), seq=self.seq, rows=rows,
-        )  # fmt: skip
+        """The engine's own preview of `command` on this state."""
+        session = SimpleNamespace(quotes=self.inputs().quotes)
+        actor = SimpleNamespace(
+            is_committing=False, state=self.state, session=session, seq=self.seq
+        )
+        return asyncio.run(make_preview(cast(BookActor, actor), command))
 
     def _answer(self, request: Request) -> Reply:
         try:

@@ -200,6 +200,9 @@ class Watch:
         except TimeoutError as error:
             raise AssertionError(f"never told; got {self.events[-8:]}") from error
 
+    async def reached(self, seq: int) -> None:
+        await self.until(lambda: any(event.seq == seq for event in self.events))
+
     async def fill(self, number: int = 1) -> Fill:
         """The `number`-th fill told so far or to come (1-based)."""
         await self.until(lambda: len(self.told(Fill)) >= number)

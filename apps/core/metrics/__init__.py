@@ -1,4 +1,4 @@
-"""Metrics (math.md §4). Returns that link amounts are exact Fractions; curves and ratios are floats.
+"""Metrics (math.md §4). Returns from amounts are exact Fractions; curves and ratios are floats.
 
 returns  time-weighted (net, gross), modified Dietz, XIRR, IRR, drawdown on the index
 ratios   volatility, Sharpe, Sortino, Calmar, CAGR of periodic returns

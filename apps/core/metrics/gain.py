@@ -1,4 +1,4 @@
-""" "Gain" compounds each trade on the balance when it opened; "absolute gain" is on money paid in."""
+"""Gain compounds each trade on the balance when it opened; absolute gain is on money paid in."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Returns: time-weighted, money-weighted, modified Dietz; drawdown on the index, never on equity."""
+"""Returns: time-weighted, money-weighted, modified Dietz; drawdown on the index, not on equity."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from fractions import Fraction
 from typing import NamedTuple
@@ -109,25 +109,24 @@ def modified_dietz(
 
 def xirr(flows: Sequence[tuple[date, Exact]]) -> float:
     """Money-weighted return, ACT/365. InputError `no_rate` when no rate solves the flows."""
-    amounts = [float(amount) for _, amount in flows]
-    return _solved(pyxirr.xirr, [day for day, _ in flows], amounts)
+    days, amounts = [day for day, _ in flows], [float(amount) for _, amount in flows]
+    return _solved(lambda: pyxirr.xirr(days, amounts))
 
 
 def irr(flows: Sequence[Exact]) -> float:
     """Money-weighted return per period of equally spaced flows."""
-    return _solved(pyxirr.irr, [float(amount) for amount in flows])
+    amounts = [float(amount) for amount in flows]
+    return _solved(lambda: pyxirr.irr(amounts))
 
 
-def _solved(solver: object, *arguments: object) -> float:
-    if not callable(solver):
-        raise TypeError("a solver is callable")
+def _solved(solver: Callable[[], float | None]) -> float:
     try:
-        rate = solver(*arguments)
+        rate = solver()
     except pyxirr.InvalidPaymentsError as error:
         raise InputError("no_rate", f"no rate of return: {error}") from None
     if rate is None:
         raise InputError("no_rate", "no rate of return solves these flows")
-    return float(rate)
+    return rate
 
 
 def geometric_mean(returns: Sequence[Exact]) -> float:
@@ -137,4 +136,5 @@ def geometric_mean(returns: Sequence[Exact]) -> float:
         product *= 1 + exact(period_return)
     if not returns or product < 0:
         raise InputError("no_rate", "no mean return of no periods, or of more than all lost")
-    return float(product) ** (1 / len(returns)) - 1
+    mean: float = float(product) ** (1 / len(returns))
+    return mean - 1

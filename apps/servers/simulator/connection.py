@@ -52,6 +52,7 @@ class Connection:
                 body = await wire.read_frame(self._reader, limit)
                 if not self._serve(wire.decode_request(body)):
                     return
+                await asyncio.sleep(0)  # a burst of one peer must not starve the others
         except (OSError, ConnectionError) as error:
             log.debug("connection ended: %s", error)
         finally:

@@ -48,7 +48,6 @@ class Store:
                 "schema_version", f"{path} has schema {version}, this program {schema.VERSION}"
             )
         self.last_seq = self._number("SELECT max(seq) FROM events")
-        self.first_seq = self._number("SELECT min(seq) FROM events") or self.last_seq + 1
         self._next_deal = 1 + max(
             self._number("SELECT max(deal_id) FROM deals"),
             self._number("SELECT max(deal_id) FROM fills"),
@@ -127,7 +126,6 @@ class Store:
         if event.seq % PRUNE_EVERY == 0:
             keep_from = event.seq - self._kept_events + 1
             self._db.execute("DELETE FROM events WHERE seq < ?", (keep_from,))
-            self.first_seq = max(self.first_seq, keep_from)
 
     def events_after(self, seq: int, limit: int) -> list[tuple[int, bytes]]:
         rows = self._db.execute(

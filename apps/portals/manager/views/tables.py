@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from django.core.paginator import Page, Paginator
@@ -75,17 +74,32 @@ def shares_page(desk: Desk, block: Block, number: int) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """A sub-account with its projected state (None: not in the book's record yet)."""
+    """A sub-account as last projected, minor units; None: not in the book's record yet."""
 
     link: Link
-    state: AccountState | None
+    balance_minor: int | None = None
+    equity_minor: int | None = None
+    floating_minor: int | None = None
+    margin_minor: int | None = None
+
+    @classmethod
+    def of(cls, link: Link, state: AccountState | None) -> Self:
+        if state is None:
+            return cls(link)
+        return cls(
+            link,
+            state.balance_minor,
+            state.equity_minor,
+            state.floating_minor,
+            state.margin_minor,
+        )
 
     @property
     def level(self) -> Decimal | None:
         """Margin level as a ratio; None while no margin is used."""
-        if self.state is None or self.state.margin_minor <= 0:
+        if self.equity_minor is None or not self.margin_minor or self.margin_minor <= 0:
             return None
-        return Decimal(self.state.equity_minor) / self.state.margin_minor
+        return Decimal(self.equity_minor) / self.margin_minor
 
 
 def accounts_page(request: HttpRequest, desk: Desk) -> dict[str, Any]:
@@ -97,7 +111,7 @@ def accounts_page(request: HttpRequest, desk: Desk) -> dict[str, Any]:
     page = _page(request, members, ACCOUNTS_PER_PAGE)
     links = list(page.object_list)
     states = books.states_of(link.account_id for link in links)
-    rows = [AccountRow(link, states.get(link.account_id)) for link in links]
+    rows = [AccountRow.of(link, states.get(link.account_id)) for link in links]
     return {"desk": desk, "page": page, "rows": rows, "query": query}
 
 
@@ -135,7 +149,7 @@ def accounts(request: HttpRequest, book_id: UUID) -> HttpResponse:
 
 
 def _page(request: HttpRequest, rows: Any, per_page: int) -> Page[Any]:
-    return Paginator[Sequence[Any]](rows, per_page).get_page(request.GET.get("page"))
+    return Paginator(rows, per_page).get_page(request.GET.get("page"))
 
 
 def _is_login(text: str) -> bool:

@@ -49,6 +49,7 @@ def terminal(request: HttpRequest, book_id: UUID) -> HttpResponse:
     """One book's terminal; figures go live by static/js/manager/desk.js."""
     desk = desk_of(request, book_id)
     symbols = desk.symbols()
+    frame = _frame(desk.broker, desk.book_id)
     ticket = TicketForm(
         symbols=symbols,
         initial={
@@ -63,7 +64,8 @@ def terminal(request: HttpRequest, book_id: UUID) -> HttpResponse:
         "desk": desk,
         "master": desk.master,
         "nav": nav(),
-        "frame": _frame(desk.broker, desk.book_id),
+        "frame": frame,
+        "frame_at_ms": frame.at_ms if frame else None,
         "symbols": symbols,
         "quotes": _quotes(desk.broker),
         "ticket": ticket,
