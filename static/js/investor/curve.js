@@ -80,6 +80,7 @@ export function makeCurve(figure) {
       width: plot.clientWidth,
       height: plot.clientHeight,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+      padding: [8, 4, 0, 8],
       cursor: { points: { size: 6 }, drag: { x: false, y: false } },
       scales: { x: { time: true } },
       series: [
@@ -88,7 +89,7 @@ export function makeCurve(figure) {
         { stroke: muted, width: 1, dash: [4, 3], points: { show: false }, gaps: gapsOf },
       ],
       axes: [
-        { ...axis, space: narrow ? 70 : 90 },
+        { ...axis, space: narrow ? 60 : 80, values: (self, ticks, _axis, _space, step) => ticks.map((tick) => timeText(tick, step)) },
         { ...axis, side: 1, size: narrow ? 62 : 78, values: (_, ticks) => ticks.map((value) => axisText(value)) },
       ],
       hooks: { draw: [drawFlows], setCursor: [tell] },
@@ -96,6 +97,12 @@ export function makeCurve(figure) {
   }
 
   const axisText = (value) => moneyText(Math.round(value * 10 ** data.digits), data.currency).replace(/[.,]00$/, "");
+
+  function timeText(seconds, step) {
+    const when = new Date(seconds * 1000);
+    if (step < 86400 && seconds % 86400 !== 0) return when.toISOString().slice(11, 16);
+    return when.toLocaleDateString(document.documentElement.lang, { day: "numeric", month: "short", timeZone: "UTC" });
+  }
 
   function gapsOf(self, series, first, last) {
     const x = self.data[0];
