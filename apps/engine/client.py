@@ -151,7 +151,7 @@ def to_error(failure: Failure) -> errors.ProrataError:
 
 
 def _read(key: str) -> bytes | None:
-    data: Any = _guarded(lambda: connection().get(key))
+    data: bytes | None = _guarded(lambda: connection().get(key))
     return data
 
 

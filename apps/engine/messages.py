@@ -14,7 +14,6 @@ import numpy as np
 from apps.core.book.codec import Vec
 from apps.core.book.commands import Command
 
-
 VectorName = Literal["account_ids", "balance", "equity", "floating", "margin"]
 
 

@@ -62,6 +62,8 @@ class BlockPlaced(BookEvent, frozen=True, kw_only=True, tag="block_placed"):
     rule: Rule
     participants: Vec
     placed_at_ms: int
+    digits: int
+    volume_step: Decimal
 
 
 class BlockAllocated(BookEvent, frozen=True, kw_only=True, tag="block_allocated"):

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 import numpy as np
 
-from apps.core.allocation import AllocationRequest, AllocationResult, Reason, Rule, allocate
+from apps.core.allocation import AllocationRequest, AllocationResult, Method, Reason, Rule, allocate
 from apps.core.book.codec import Vec, vec
 from apps.core.book.commands import CancelBlock, Inputs, PlaceBlock, SymbolInfo, TriggerBlock
 from apps.core.book.events import (
@@ -48,6 +48,8 @@ def place_block(state: BookState, command: PlaceBlock, inputs: Inputs, market: M
         rule=command.rule,
         participants=state.members.account_ids[places],
         placed_at_ms=inputs.now_ms,
+        digits=symbol.digits,
+        volume_step=symbol.volume_step,
     )
     result: dict[str, Any] = {
         "block_id": str(command.command_id),
@@ -208,7 +210,7 @@ def allocate_block(
             cap_steps=np.minimum(caps, symbol.max_steps)[places],
             steps=result.steps,
             reasons=result.reasons.astype(np.int64),
-            quotas_e8=vec() if result.conserving else _quotas_e8(result),
+            quotas_e8=vec() if rule.method is Method.EQUITY else _quotas_e8(result),
             carry=after.numerators if after is not None else vec(),
             carry_denominator=after.denominator if after is not None else 1,
             order_steps=result.block_steps,
@@ -236,7 +238,7 @@ def _check_allocated(result: AllocationResult) -> None:
 
 
 def _quotas_e8(result: AllocationResult) -> Vec:
-    """Exact requests in 10^-8 steps, rounded down, for methods that cannot be told by weights."""
+    """Exact requests in 10^-8 steps, rounded down, where equity alone does not tell them."""
     return vec([int(result.requested(i) * _E8) for i in range(result.account_ids.size)])
 
 

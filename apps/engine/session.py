@@ -1,0 +1,174 @@
+"""One trading server of one broker as its books see it: quotes, specifications, reports."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from uuid import UUID, uuid5
+
+import structlog
+
+from apps.core.book.commands import FillReported, OrderEnded, QuoteIn, SymbolInfo
+from apps.core.errors import ProrataError
+from apps.engine import discovery
+from apps.engine.bars import BarBuilder
+from apps.engine.discovery import ServerRow
+from apps.servers import events as ev
+from apps.servers.base import TradingServer
+from apps.servers.registry import open_server
+from apps.servers.types import SymbolSpec
+
+log = structlog.get_logger("engine.session")
+_RETRY_S = 2.0
+
+Report = FillReported | OrderEnded
+Listener = Callable[[Report], None]
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def symbol_info(spec: SymbolSpec) -> SymbolInfo:
+    return SymbolInfo(
+        name=spec.name,
+        digits=spec.digits,
+        contract_size=spec.contract_size,
+        volume_step=spec.volume_step,
+        min_steps=spec.min_steps,
+        max_steps=spec.max_steps,
+        base_currency=spec.base_currency,
+        quote_currency=spec.profit_currency,
+        margin_currency=spec.margin_currency,
+        margin_mode=spec.margin_mode,
+        max_leverage=spec.max_leverage,
+    )
+
+
+class ServerSession:
+    """Keeps one connection; books register the orders whose reports they want."""
+
+    def __init__(self, broker: str, row: ServerRow) -> None:
+        self.broker = broker
+        self.row = row
+        self.server: TradingServer = open_server(row.kind, row.config)
+        self.ready = asyncio.Event()
+        self.quotes: dict[str, QuoteIn] = {}
+        self.specs: dict[str, SymbolSpec] = {}
+        self.changed: set[str] = set()
+        self.moves = 0
+        self.bars = BarBuilder()
+        self._listeners: dict[UUID, Listener] = {}
+        self._cursor = 0
+        self._pump: asyncio.Task[None] | None = None
+        self._restart = asyncio.Event()
+
+    async def run(self) -> None:
+        """Connect, then pump events until cancelled."""
+        await self._connect()
+        while True:
+            self._restart.clear()
+            self._pump = asyncio.create_task(self._read_events(self._cursor))
+            restart = asyncio.create_task(self._restart.wait())
+            try:
+                await asyncio.wait({self._pump, restart}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                restart.cancel()
+                self._pump.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._pump
+            if not self._restart.is_set():
+                await asyncio.sleep(_RETRY_S)
+
+    async def close(self) -> None:
+        await self.server.close()
+
+    def expect(self, order_id: UUID, listener: Listener) -> None:
+        """Reports on this order go to `listener`."""
+        self._listeners[order_id] = listener
+
+    def forget(self, order_id: UUID) -> None:
+        self._listeners.pop(order_id, None)
+
+    def rewind(self, seq: int) -> None:
+        """Tell again what came after `seq`: a book that was loaded now may have missed it."""
+        if seq < self._cursor:
+            self._cursor = seq
+            self._restart.set()
+
+    async def _connect(self) -> None:
+        while True:
+            try:
+                await self.server.connect()
+                specs = await self.server.symbols()
+                self._cursor = (await self.server.health()).last_seq
+                break
+            except ProrataError as error:
+                log.warning("server_down", server=self.row.name, code=error.code)
+                await asyncio.sleep(_RETRY_S)
+        self.specs = {spec.name: spec for spec in specs}
+        await self.server.subscribe_quotes(self.specs)
+        await asyncio.to_thread(discovery.refresh_symbols, self.broker, self.row.server_id, specs)
+        self.ready.set()
+        log.info("server_up", broker=self.broker, server=self.row.name, symbols=len(specs))
+
+    async def _read_events(self, from_seq: int) -> None:
+        try:
+            async for event in self.server.events(from_seq):
+                if isinstance(event, ev.Quote):
+                    self._quote(event)
+                    continue
+                self._cursor = max(self._cursor, event.seq)
+                report = to_report(event, self.specs)
+                if report is not None and report.order_id in self._listeners:
+                    self._listeners[report.order_id](report)
+        except ProrataError as error:
+            log.warning("events_lost", server=self.row.name, code=error.code)
+
+    def _quote(self, quote: ev.Quote) -> None:
+        digits = self.specs[quote.symbol].digits
+        seen = QuoteIn(int(quote.bid.scaleb(digits)), int(quote.ask.scaleb(digits)), now_ms())
+        self.quotes[quote.symbol] = seen
+        self.changed.add(quote.symbol)
+        self.moves += 1
+        self.bars.add(quote.symbol, quote.at_ms, quote.bid)
+
+
+def to_report(event: ev.Event, specs: dict[str, SymbolSpec]) -> Report | None:
+    """A server's event as the stimulus it is for a book; ids follow from the server's own, so a
+    repetition is recognised for ever."""
+    match event:
+        case ev.Fill(command_id=UUID() as order_id):
+            return FillReported(
+                command_id=uuid5(order_id, f"fill:{event.deal_id}"),
+                order_id=order_id,
+                deal_id=event.deal_id,
+                steps=event.steps,
+                cum_steps=event.cum_steps,
+                leaves_steps=event.leaves_steps,
+                price_points=specs[event.symbol].to_points(event.price),
+                rates=event.rates,
+                server_seq=event.seq,
+                at_ms=event.at_ms,
+            )
+        case ev.OrderRejected(command_id=UUID() as order_id):
+            return order_ended(order_id, "rejected", event.code, event.raw)
+        case ev.OrderCancelled(command_id=UUID() as order_id):
+            return order_ended(order_id, "cancelled", "order_cancelled")
+        case ev.OrderExpired(command_id=UUID() as order_id):
+            return order_ended(order_id, "expired", "order_expired")
+        case _:
+            return None
+
+
+def order_ended(order_id: UUID, how: str, code: str, raw: str = "") -> OrderEnded:
+    """An order ends once: the id of the report depends on the order alone."""
+    return OrderEnded(
+        command_id=uuid5(order_id, "ended"),
+        order_id=order_id,
+        how=how,  # type: ignore[arg-type]
+        code=code,
+        raw=raw[:200],
+    )
