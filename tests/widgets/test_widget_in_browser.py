@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from django.core.cache import cache
@@ -114,10 +115,11 @@ def test_a_forged_height_from_another_window_is_ignored(
 def test_it_fits_320_pixels_in_both_themes(
     browser: Browser, site: ForeignSite, allowed: None
 ) -> None:
-    for scheme in ("light", "dark"):
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for scheme in schemes:
         context = browser.new_context(
             viewport={"width": 320, "height": 700},
-            color_scheme=scheme,  # type: ignore[arg-type]
+            color_scheme=scheme,
         )
         page = context.new_page()
         site.tag = site.tag.replace('data-theme="light"', 'data-theme="auto"')
