@@ -77,11 +77,7 @@ class Trader:
             return
         pending = number % 5 in (3, 4)
         if not self._wait_until_open(block_id, TRIGGER_WITHIN_S if pending else OPEN_WITHIN_S):
-            if pending and self._execute(
-                CancelBlock(command_id=self._id(number, "cancel"), block_id=block_id)
-            ):
-                with self.trades.lock:
-                    self.trades.cancelled.add(block_id)
+            if pending and self._cancel(number, block_id):
                 return
             if not self._wait_until_open(block_id, OPEN_WITHIN_S):
                 raise TimeoutError(f"block {block_id} did not open in {OPEN_WITHIN_S} s")
@@ -92,6 +88,18 @@ class Trader:
             CloseBlock(command_id=self._id(number, "part"), block_id=block_id, fraction=fraction)
         )
         self._execute(CloseBlock(command_id=self._id(number, "close"), block_id=block_id))
+
+    def _cancel(self, number: int, block_id: uuid.UUID) -> bool:
+        """Whether it is off. An order that the server has already may still be filled."""
+        command = CancelBlock(command_id=self._id(number, "cancel"), block_id=block_id)
+        outcome = self._execute(command)
+        if outcome is None:
+            return False
+        if outcome.result["status"] == "cancelling" and self._wait_until_open(block_id, 2.0):
+            return False
+        with self.trades.lock:
+            self.trades.cancelled.add(block_id)
+        return True
 
     def _id(self, number: int, what: str) -> uuid.UUID:
         return uuid.uuid5(self.stage.book_id, f"{what}:{number}")
@@ -118,8 +126,8 @@ class Trader:
         price = Decimal(quote.ask if side == "buy" else quote.bid)
         return price + (-3 if below else 3) * Decimal(1).scaleb(-quote.digits)
 
-    def _execute(self, command: Command) -> bool:
-        """Acknowledged, possibly after asking again. False when the book refused it."""
+    def _execute(self, command: Command) -> client.Outcome | None:
+        """Acknowledged, possibly after asking again. None when the book refused it."""
         began_s = time.perf_counter()
 
         def ask() -> client.Outcome:
@@ -130,11 +138,11 @@ class Trader:
         except RejectedError as error:
             with self.trades.lock:
                 self.trades.refused[error.code] = self.trades.refused.get(error.code, 0) + 1
-            return False
+            return None
         with self.trades.lock:
             self.trades.acknowledged[command.command_id] = outcome.seq
             self.trades.ack_ms.append((time.perf_counter() - began_s) * 1000)
-        return True
+        return outcome
 
     def _count_unknown(self) -> None:
         with self.trades.lock:
