@@ -35,7 +35,11 @@ def parser() -> argparse.ArgumentParser:
         "run the main job, verify, stop; exit status 0 or 1",
     )
     found.add_argument(
-        "--seconds", type=int, default=240, metavar="N", help="the most --smoke may take (240)"
+        "--seconds",
+        type=int,
+        default=240,
+        metavar="N",
+        help="the most --smoke may take (240), installing aside",
     )
     found.add_argument(
         "--reset", action="store_true", help="delete all data (asks first), then start afresh"
