@@ -24,6 +24,7 @@ SYMBOLS = ("EURUSD", "GBPUSD", "USDJPY", "AUDUSD", "EURJPY")
 THREADS = 4
 OPEN_WITHIN_S = 20.0
 TRIGGER_WITHIN_S = 3.0
+POLL_S = 0.1
 
 
 @dataclass
@@ -146,9 +147,9 @@ class Trader:
             frame = client.latest_frame(self.stage.broker, self.stage.book_id)
             if frame and any(view.block_id == block_id for view in frame.blocks):
                 return True
-            time.sleep(0.05)
+            time.sleep(POLL_S)
             if client.is_held(self.stage.broker, self.stage.book_id):
-                left_s -= 0.05
+                left_s -= POLL_S
         return False
 
 

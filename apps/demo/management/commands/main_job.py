@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import secrets
@@ -67,7 +68,7 @@ class Command(BaseCommand):
         checks = check_all(stage, trades)
         marks.append(time.monotonic())
         names = ("setup", "trading", "checking")
-        spent = [after - before for before, after in zip(marks, marks[1:], strict=False)]
+        spent = [after - before for before, after in itertools.pairwise(marks)]
         return trades, checks, dict(zip(names, spent, strict=True))
 
     def _tell(
