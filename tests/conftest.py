@@ -12,6 +12,7 @@ import pytest
 import redis
 from django.conf import settings
 from django.test import Client
+from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
 from tenants.door import broker_schema, public_schema
@@ -23,12 +24,24 @@ SHARED = ROOT.parent / "shared"
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """The template schema and two brokers, `acme` and `globex`, once per worker."""
+def django_db_setup(
+    django_test_environment: None,
+    django_db_modify_db_settings: None,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[None]:
+    """A test database with the template schema and two brokers, `acme` and `globex`, per worker.
+
+    Made here and not by pytest-django, which makes none when no collected test is *marked*
+    django_db: fixtures that commit (own_broker) would then write into the real database.
+    """
     with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False)
         prepare_database("localhost")
         for slug in ("acme", "globex"):
             _make_broker(slug)
+    yield
+    with django_db_blocker.unblock():
+        teardown_databases(made, verbosity=0)
 
 
 def _make_broker(slug: str) -> Broker:

