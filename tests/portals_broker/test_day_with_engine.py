@@ -115,7 +115,7 @@ def test_a_block_goes_through_the_api_to_the_cent(api: Api, desk: Desk, book: Ma
         ({"lots": "1.005"}, (422, "volume_off_step")),
         ({"lots": "0.00000001"}, (422, "volume_off_step")),
         ({"lots": "999999999999"}, (422, "volume_above_max")),
-        ({"symbol": "NOSUCH"}, (422, "unknown_symbol")),
+        ({"symbol": "NOSUCH"}, (404, "unknown_symbol")),
         ({"type": "limit", "price": "1.0000001"}, (422, "price_off_grid")),
         ({"type": "limit", "price": "99.00000"}, (422, "price_wrong_side")),
     ],
