@@ -84,7 +84,8 @@ def test_live_gain_drawdown_and_blocks_of_two_accounts(in_acme: Broker) -> None:
     assert row.gain == pytest.approx(0.20)
     assert row.max_drawdown == pytest.approx(-0.10)
     assert row.profit_factor == pytest.approx((40_000 + 84_000) / 44_000)
-    assert (row.trades, row.win_rate) == (3, pytest.approx(2 / 3))
+    assert row.trades == 3
+    assert row.win_rate == pytest.approx(2 / 3)
     assert (row.subscribers, row.aum_minor) == (2, None)  # two people's money is not published
 
 
@@ -142,7 +143,8 @@ def test_an_account_whose_currency_has_no_rate_is_left_out(in_acme: Broker) -> N
     closed_block(alpha, {known.account_id: 10_000, foreign.account_id: -50_000})
     refresh_board("USD", NOW)
     (row,) = board()
-    assert (row.gain, row.win_rate) == (pytest.approx(0.10), 1.0)
+    assert row.gain == pytest.approx(0.10)
+    assert row.win_rate == 1.0
 
 
 def test_each_broker_has_one_job_that_names_it(acme: Broker) -> None:
