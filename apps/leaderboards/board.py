@@ -14,8 +14,9 @@ from django.utils import timezone
 from apps.accounts.audit import audit
 from apps.accounts.models import Link, Master, TradingAccount, User
 from apps.allocation.models import AccountState, Block
-from apps.core.errors import InputError
+from apps.core.errors import InputError, UnavailableError
 from apps.core.money import digits_of
+from apps.engine import client
 from apps.leaderboards.history import block_results, book_history
 from apps.leaderboards.models import LeaderboardRow, TrackRecord, WidgetSettings
 from apps.leaderboards.performance import (
@@ -98,11 +99,23 @@ def _live(master: Master, rates: Mapping[str, float], now: datetime) -> Performa
     closed = Block.objects.filter(book_id=master.public_id, state=Block.State.CLOSED)
     if not closed.exists():
         return None
-    history = book_history(master, rates, now)
+    history = book_history(master, rates, now, _current(master))
     if history is None:
         return None
     returns = composite_returns(history.equity, history.inflow, history.outflow)
     return of_book(returns, block_results(master, rates), history.since, history.until)
+
+
+def _current(master: Master) -> dict[int, int]:
+    """Equity by account of the engine's last frame; empty when there is none."""
+    try:
+        frame = client.latest_frame(current_broker(), master.public_id)
+    except UnavailableError:
+        return {}
+    if frame is None:
+        return {}
+    accounts, equity = frame.vector("account_ids").tolist(), frame.vector("equity").tolist()
+    return dict(zip(accounts, equity, strict=True))
 
 
 def _imported(master: Master) -> Performance | None:

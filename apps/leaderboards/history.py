@@ -59,8 +59,12 @@ class _Member:
     opening_minor: int | None
 
 
-def book_history(master: Master, rates: Mapping[str, float], now: datetime) -> BookHistory | None:
+def book_history(
+    master: Master, rates: Mapping[str, float], now: datetime, current: Mapping[int, int]
+) -> BookHistory | None:
     """The composite of all accounts that follow or followed `master`; None before the first.
+
+    `current`: equity now in minor units by account, as far as the engine says it.
 
     One length of period for the whole history (≥ a minute, at most MAX_PERIODS of them). Every
     account is valued at the same, current rate through all periods, so that exchange rates are not
@@ -83,11 +87,7 @@ def book_history(master: Master, rates: Mapping[str, float], now: datetime) -> B
     def period(at: datetime) -> int:
         return min(int((at - since).total_seconds() // length_s), periods - 1)
 
-    opening = dict(
-        AccountState.objects.filter(book_id=master.public_id).values_list(
-            "account_id", "opening_balance_minor"
-        )
-    )
+    states = AccountState.objects.filter(book_id=master.public_id).in_bulk()
     members: dict[int, _Member] = {}
     for row, link in enumerate(links):
         assert link.joined_at is not None
@@ -98,10 +98,16 @@ def book_history(master: Master, rates: Mapping[str, float], now: datetime) -> B
             left_at=link.left_at,
             joined=period(link.joined_at),
             left=period(link.left_at) if link.left_at else None,
-            opening_minor=opening.get(link.account_id),
+            opening_minor=state.opening_balance_minor
+            if (state := states.get(link.account_id))
+            else None,
         )
     equity = np.full((len(links), periods), np.nan)
     _mark(equity, members, since, now, length_s)
+    for account_id, member in members.items():
+        # The curve has a point a minute: what the engine says now is the last mark.
+        if member.left_at is None and account_id in current:
+            equity[member.row, -1] = current[account_id] * member.rate
     flows = np.zeros((len(links), periods))
     _add_flows(flows, members, since, now, period)
     inflow, outflow = np.maximum(flows, 0.0), np.maximum(-flows, 0.0)

@@ -16,6 +16,7 @@ from apps.leaderboards.models import TrackedTrade, TrackRecord
 from apps.leaderboards.performance import PastRecord, PastTrade, of_records
 from apps.leaderboards.statements.check import compare
 from apps.leaderboards.statements.mt4 import parse
+from tenants.door import broker_schema
 from tenants.models import Broker
 from tests.factories import master, person
 
@@ -182,15 +183,22 @@ def test_deposits_inside_the_file_explain_the_balance(data: bytes) -> None:
 
 
 def test_the_command_prints_both_sides_and_its_status_tells(
-    alpha: Master, path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    acme: Broker, path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Run outside every schema, as from a shell: the command enters the broker's itself."""
+    with broker_schema("acme"):
+        alpha = master(person("manager"))
     args = ("--broker", "acme", "--master")
     call_command("import_statement", str(path), *args, "Alpha", "--dry-run")
-    assert not TrackRecord.objects.exists()
+    with broker_schema("acme"):
+        assert not TrackRecord.objects.exists()
     call_command("import_statement", str(path), *args, str(alpha.public_id))
     shown = capsys.readouterr().out
     assert re.search(r"Maximal Drawdown +132\.55 \(12\.07%\) +132\.55 \(12\.07%\)", shown)
     assert "17 to the same cent, 0 different; 6 crosses" in shown
+    assert "Stored 23 closed trades" in shown
+    call_command("import_statement", str(path), *args, "Alpha")
+    assert "nothing changed" in capsys.readouterr().out
     bad = tmp_path / "cut.htm"
     bad.write_bytes(path.read_bytes()[:9000])
     with pytest.raises(CommandError, match="statement_truncated"):

@@ -55,11 +55,11 @@ class Command(BaseCommand):
                     self.stdout.write("Sound. Dry run: nothing stored.")
                     return
                 record, is_new = store(reading, master, utc_offset_minutes=offset_minutes)
+                trades = record.trades.filter(state="closed").count()
         except TenantError as error:
             raise CommandError(f"{error.code}: {error.message}") from error
         except ProrataError as error:
             raise CommandError(f"{error.code}: {error.message} Nothing was stored.") from error
-        trades = record.trades.filter(state="closed").count()
         self.stdout.write(
             f"Stored {trades} closed trades as {record.public_id} of {master.name}."
             if is_new
