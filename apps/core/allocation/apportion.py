@@ -38,13 +38,13 @@ def apportion(
     new_steps = cumulative_total - exact_sum(given)
     if new_steps <= 0:
         return np.zeros(targets.size, dtype=np.int64)
-    room = targets - given
-    index = np.flatnonzero(room)
+    index = np.flatnonzero(targets > given)
     if fits(cumulative_total, max_abs(targets)):
         floors, rest = np.divmod(targets[index] * cumulative_total, whole)
     else:
         pairs = [divmod(target * cumulative_total, whole) for target in targets[index].tolist()]
         floors, rest = int64([pair[0] for pair in pairs]), int64([pair[1] for pair in pairs])
+    # Nobody can pass its target: the scores F·a/A − g sum to the new steps and none exceeds a − g.
     increments = np.zeros(targets.size, dtype=np.int64)
     increments[index] = serve(
         floors - given[index],
@@ -52,7 +52,6 @@ def apportion(
         targets[index],
         account_ids[index],
         new_steps,
-        room[index],
     )
     return increments
 
