@@ -172,15 +172,15 @@ MUTANTS = (
     Mutant(
         "fills_by_hamilton_rerun",
         "allocation/apportion.py",
-        "        floors - given[index],\n",
-        "        floors - 0 * given[index],\n",
+        "return serve(floors - given, rest,",
+        "return serve(floors, rest,",
         ("test_apportion",),
     ),
     Mutant(
-        "full_accounts_are_served_again",
+        "close_total_rounded_down",
         "allocation/apportion.py",
-        "index = np.flatnonzero(targets > given)",
-        "index = np.flatnonzero(targets >= given)",
+        "return half_up_div(closed_master_steps * sub_steps, master_steps)",
+        "return closed_master_steps * sub_steps // master_steps",
         ("test_apportion",),
     ),
     Mutant(
