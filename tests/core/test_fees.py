@@ -252,6 +252,10 @@ def test_a_shorter_look_back_never_charges_less_and_never_more_than_the_gain(
         assert 0 <= charged <= max(result, 0)
 
 
+def test_a_loss_offsets_the_next_two_periods_and_then_expires() -> None:
+    assert chargeable_gains([-100, 20, 30, 40, -5, 10], 2) == [0, 0, 0, 40, 0, 5]
+
+
 def test_a_look_back_is_at_least_one_period() -> None:
     with pytest.raises(InputError):
         LossCarry(0)
