@@ -1,4 +1,4 @@
-"""Accounts: people, roles, permissions; trading servers' credentials; trading accounts, masters, links.
+"""Accounts: people, roles, permissions; trading servers, trading accounts, masters, links.
 
 May import core and tenants.
 """

@@ -1,0 +1,83 @@
+"""Who may see what: the one place that turns a user into querysets.
+
+Everything a view, the API or a socket shows starts from one of these. Another person's thing is
+not forbidden but absent (404), so that ids tell nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseBase
+
+from apps.accounts.models import Link, Master, Role, TradingAccount, User
+from apps.core.errors import NotFoundError
+
+P = ParamSpec("P")
+
+
+def require_role(
+    *roles: str,
+) -> Callable[
+    [Callable[Concatenate[HttpRequest, P], HttpResponseBase]],
+    Callable[Concatenate[HttpRequest, P], HttpResponseBase],
+]:
+    """View decorator: logged in and holding one of `roles`, else log-in page or 403."""
+
+    def decorate(
+        view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
+    ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+        @wraps(view)
+        def checked(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+            if not isinstance(request.user, User) or not request.user.has_role(*roles):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        return login_required(checked)
+
+    return decorate
+
+
+def masters_of(user: User) -> QuerySet[Master]:
+    """Masters the user may trade (manager) or oversee (admin: all of the broker's)."""
+    masters = Master.objects.select_related("account", "account__server", "manager")
+    if user.has_role(Role.ADMIN):
+        return masters
+    if user.has_role(Role.MANAGER):
+        return masters.filter(manager=user)
+    return masters.none()
+
+
+def accounts_of(user: User) -> QuerySet[TradingAccount]:
+    """Trading accounts the user owns as an investor."""
+    return TradingAccount.objects.select_related("server").filter(
+        owner=user, kind=TradingAccount.Kind.SUB
+    )
+
+
+def links_of(user: User) -> QuerySet[Link]:
+    """The user's own mandates as an investor."""
+    return Link.objects.select_related("master", "account", "account__server").filter(
+        account__owner=user
+    )
+
+
+def master_for_trading(user: User, book_id: UUID) -> Master:
+    """The user's own master (managers only: an admin oversees, but does not trade for others).
+
+    Raises NotFoundError("book_unknown").
+    """
+    master = (
+        masters_of(user).filter(public_id=book_id, manager=user, is_active=True).first()
+        if user.has_role(Role.MANAGER)
+        else None
+    )
+    if master is None:
+        raise NotFoundError("book_unknown", "There is no such master.", book_id=str(book_id))
+    return master

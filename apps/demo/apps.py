@@ -1,0 +1,8 @@
+"""Demo: the Django app."""
+
+from django.apps import AppConfig
+
+
+class DemoConfig(AppConfig):
+    name = "apps.demo"
+    label = "demo"

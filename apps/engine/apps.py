@@ -1,0 +1,8 @@
+"""Engine: the Django app."""
+
+from django.apps import AppConfig
+
+
+class EngineConfig(AppConfig):
+    name = "apps.engine"
+    label = "engine"

@@ -1,0 +1,8 @@
+"""Leaderboards: the Django app."""
+
+from django.apps import AppConfig
+
+
+class LeaderboardsConfig(AppConfig):
+    name = "apps.leaderboards"
+    label = "leaderboards"

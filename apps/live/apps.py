@@ -1,0 +1,8 @@
+"""Live: the Django app."""
+
+from django.apps import AppConfig
+
+
+class LiveConfig(AppConfig):
+    name = "apps.live"
+    label = "live"

@@ -1,0 +1,10 @@
+"""Celery: every task runs in the schema of the broker that its headers name."""
+
+import os
+
+from tenant_schemas_celery.app import CeleryApp
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+app = CeleryApp("prorata")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
