@@ -115,6 +115,11 @@ def test_a_full_close_leaves_exactly_zero_after_any_partial_closes(
     assert closed.tolist() == positions
 
 
+def test_half_a_step_of_the_total_closes() -> None:
+    closed = partial_close(int64([1, 1, 1]), int64([0, 0, 0]), 1, 2, int64([3, 1, 2]))
+    assert closed.tolist() == [0, 1, 1]
+
+
 def test_a_close_after_a_detach_divides_what_is_left() -> None:
     positions, ids = int64([33, 75, 10]), int64([1, 2, 3])
     half = partial_close(positions, int64([0, 0, 0]), 100, 200, ids)

@@ -149,6 +149,12 @@ def test_partial_stop_out_closes_no_step_too_many() -> None:
     assert step.level_after == Fraction(750, 1400) * 100
 
 
+def test_a_level_at_the_threshold_is_stopped_out() -> None:
+    pair = [Marked("a", 50, -20), Marked("b", 50, -10)]
+    assert [step.id for step in stop_out(50, pair, 50)] == ["a"]
+    assert stop_out(51, pair, 50) == []
+
+
 def test_negative_equity_closes_everything() -> None:
     steps = stop_out(-5, [Marked("a", 100, -10), Marked("b", 100, 20)], 50)
     assert [step.id for step in steps] == ["a", "b"]

@@ -38,23 +38,13 @@ def apportion(
     new_steps = cumulative_total - exact_sum(given)
     if new_steps <= 0:
         return np.zeros(targets.size, dtype=np.int64)
-    room = targets - given
-    index = np.flatnonzero(room)
     if fits(cumulative_total, max_abs(targets)):
-        floors, rest = np.divmod(targets[index] * cumulative_total, whole)
+        floors, rest = np.divmod(targets * cumulative_total, whole)
     else:
-        pairs = [divmod(target * cumulative_total, whole) for target in targets[index].tolist()]
+        pairs = [divmod(target * cumulative_total, whole) for target in targets.tolist()]
         floors, rest = int64([pair[0] for pair in pairs]), int64([pair[1] for pair in pairs])
-    increments = np.zeros(targets.size, dtype=np.int64)
-    increments[index] = serve(
-        floors - given[index],
-        rest,
-        targets[index],
-        account_ids[index],
-        new_steps,
-        room[index],
-    )
-    return increments
+    # Nobody can pass its target: the scores F·a/A − g sum to the new steps, none exceeds a − g.
+    return serve(floors - given, rest, targets, account_ids, new_steps)
 
 
 def close_total(closed_master_steps: int, master_steps: int, sub_steps: int) -> int:

@@ -193,34 +193,29 @@ def serve(
     weights: Int64Array,
     account_ids: Int64Array,
     volume: int,
-    room: Int64Array | None = None,
     rests: Int64Array | None = None,
 ) -> Int64Array:
-    """The `volume` largest of the units floor + fraction − 0, 1, 2 …; at most `room` each.
+    """The `volume` largest of the units floor + fraction − 0, 1, 2 …
 
     rests: a second word of the fraction, below the first.
     """
-    level = _level(floors, volume, room)
-    shares = _units(floors, level, room)
-    at_level = floors >= level
-    if room is not None:
-        at_level &= shares < room
-    keys = np.where(at_level, fraction, -1)
+    level = _level(floors, volume)
+    shares = _units(floors, level)
+    keys = np.where(floors >= level, fraction, -1)
     return shares + top(keys, weights, account_ids, volume - int(shares.sum()), rests)
 
 
-def _units(floors: Int64Array, level: int, room: Int64Array | None) -> Int64Array:
-    """How many units each account has above `level`, at most its room."""
-    units = floors - level if level else floors
-    units = np.maximum(units, 0)
-    return units if room is None else np.minimum(units, room)
+def _units(floors: Int64Array, level: int) -> Int64Array:
+    """How many units each account has above `level`."""
+    units: Int64Array = np.maximum(floors - level if level else floors, 0)
+    return units
 
 
-def _level(floors: Int64Array, volume: int, room: Int64Array | None) -> int:
+def _level(floors: Int64Array, volume: int) -> int:
     """The least integer k for which the units at or above k + 1 number at most `volume`."""
 
     def units_above(level: int) -> int:
-        return int(_units(floors, level, room).sum())
+        return int(_units(floors, level).sum())
 
     low, high = int(floors.min()) - volume - 1, int(floors.max())
     for guess in (0, -1, 1):
