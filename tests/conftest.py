@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -90,24 +91,30 @@ def client_at() -> Callable[[str], Client]:
     return make
 
 
-@pytest.fixture(scope="module")
-def own_broker(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Broker]:
-    """A broker for this module alone whose rows are really committed (other processes see them).
+@contextmanager
+def temporary_broker() -> Iterator[Broker]:
+    """A broker whose rows are really committed; its schema and Redis keys are dropped after.
 
-    Its schema and its Redis keys are dropped afterwards. Database access is open for the module.
+    Database access must be open.
     """
     slug = f"t{uuid.uuid4().hex[:10]}"
-    with django_db_blocker.unblock():
-        broker = _make_broker(slug)
+    broker = _make_broker(slug)
+    yield broker
+    with public_schema():
+        broker.delete(force_drop=True)
+    store = redis.Redis.from_url(settings.REDIS_URL)
+    for key in store.scan_iter(f"*{slug}*"):
+        store.delete(key)
+
+
+@pytest.fixture(scope="module")
+def own_broker(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Broker]:
+    """A broker for this module alone, committed: other processes see it."""
+    with django_db_blocker.unblock(), temporary_broker() as broker:
         yield broker
-        with public_schema():
-            broker.delete(force_drop=True)
-        store = redis.Redis.from_url(settings.REDIS_URL)
-        for key in store.scan_iter(f"*{slug}*"):
-            store.delete(key)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def process_env(django_db_setup: None) -> dict[str, str]:
     """The environment for a real process of ours that must see this worker's test database."""
     database = settings.DATABASES["default"]

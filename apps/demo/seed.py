@@ -42,7 +42,7 @@ def seed(say: Say) -> list[dict[str, str]]:
         with broker_schema(demo.slug):
             server = demo_server(demo.slug)
             for cast in demo.masters:
-                _master(demo.slug, server, cast, say)
+                make_master(demo.slug, server, cast, say)
             logins += _logins(demo)
     return logins
 
@@ -84,7 +84,7 @@ def _person(email: str, full_name: str, role: str) -> User:
     return user
 
 
-def _master(slug: str, server: TradingServer, cast: DemoMaster, say: Say) -> Master:
+def make_master(slug: str, server: TradingServer, cast: DemoMaster, say: Say) -> Master:
     _person(f"finance@{slug}.example", "Finance", Role.FINANCE)
     manager = _person(cast.manager_email, cast.manager_name, Role.MANAGER)
     owners = [_person(i.email, i.full_name, Role.INVESTOR) for i in cast.investors]
