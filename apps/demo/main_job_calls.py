@@ -11,7 +11,11 @@ from apps.engine.client import Outcome
 PATIENCE_S = 60.0
 
 
-def patiently(call: Callable[[], Outcome], patience_s: float = PATIENCE_S) -> Outcome:
+def patiently(
+    call: Callable[[], Outcome],
+    patience_s: float = PATIENCE_S,
+    on_unknown: Callable[[], None] = lambda: None,
+) -> Outcome:
     """Repeat `call` (always the same command) while nobody is there or nobody answers.
 
     Raises what the engine decided, or the last error when patience ends.
@@ -20,7 +24,9 @@ def patiently(call: Callable[[], Outcome], patience_s: float = PATIENCE_S) -> Ou
     while True:
         try:
             return call()
-        except (UnavailableError, UnknownOutcomeError):
+        except (UnavailableError, UnknownOutcomeError) as error:
+            if isinstance(error, UnknownOutcomeError):
+                on_unknown()
             if time.monotonic() > deadline_s:
                 raise
             time.sleep(0.1)

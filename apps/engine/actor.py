@@ -95,7 +95,7 @@ class BookActor:
 
     async def run(self) -> None:
         """Until cancelled. Raises LeaseLostError when another engine owns the book."""
-        await self.session.ready.wait()
+        await self.session.wait_until_usable()
         self._sender = Sender(self.session, self.row.master_login, self.tell)
         try:
             await self._load()

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import connections
 
 from apps.accounts.models import Master, Symbol, TradingAccount, TradingServer
 from apps.servers.types import SymbolSpec
 from tenants.door import all_brokers, broker_schema
 
+T = TypeVar("T")
 _MINOR_DIGITS = {"JPY": 0}
 
 
 def currency_digits(currency: str) -> int:
     """Digits of a currency's minor unit: 2, JPY 0."""
     return _MINOR_DIGITS.get(currency, 2)
+
+
+async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
+    """Run one of the functions below beside the event loop; its connection is closed after."""
+    return await asyncio.to_thread(_closing, work, *arguments)
+
+
+def _closing(work: Callable[..., T], *arguments: Any) -> T:
+    try:
+        return work(*arguments)
+    finally:
+        connections.close_all()
 
 
 @dataclass(frozen=True)
@@ -57,13 +72,11 @@ class Found:
 
 
 def brokers() -> list[str]:
-    close_old_connections()
     return all_brokers()
 
 
 def discover(broker: str) -> Found:
     """Servers and active books of one broker."""
-    close_old_connections()
     with broker_schema(broker):
         masters = Master.objects.filter(is_active=True).select_related("account")
         books = [
@@ -94,7 +107,6 @@ def _config(row: TradingServer) -> dict[str, Any]:
 
 def account(broker: str, account_id: int) -> AccountRow | None:
     """One trading account, None when the broker has no such account."""
-    close_old_connections()
     with broker_schema(broker):
         row = TradingAccount.objects.filter(pk=account_id).first()
     if row is None:
@@ -104,7 +116,6 @@ def account(broker: str, account_id: int) -> AccountRow | None:
 
 def refresh_symbols(broker: str, server_id: int, specs: list[SymbolSpec]) -> None:
     """Bring accounts.Symbol up to what the server says."""
-    close_old_connections()
     fields = [
         "description",
         "digits",

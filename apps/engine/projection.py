@@ -48,6 +48,7 @@ class Projection:
     def project(self, book_id: UUID, limit: int = CHUNK) -> int:
         """Project up to `limit` records of a book; how many there were."""
         with self._connection.transaction():
+            self._run(sql.LOCK_PROJECTION, book=book_id)
             row = self._run(sql.READ_CURSOR, book=book_id).fetchone()
             after = row[0] if row else 0
             rows = self._run(sql.TAIL, book=book_id, after=after, limit=limit).fetchall()
@@ -77,6 +78,7 @@ class Projection:
     def rebuild(self, book_id: UUID) -> int:
         """Delete a book's rows and project its journal from the first record, at once."""
         with self._connection.transaction():
+            self._run(sql.LOCK_PROJECTION, book=book_id)
             for statement in q.CLEAR:
                 self._run(statement, book=book_id)
             return self.catch_up(book_id)

@@ -122,7 +122,8 @@ WHERE account_id = %(account)s
 
 LINK_STATUS: Final[LiteralString] = """
 UPDATE {link} SET status = %(status)s::text,
-    joined_at = CASE WHEN %(status)s::text = 'active' THEN coalesce(joined_at, %(at)s) ELSE joined_at END,
+    joined_at = CASE WHEN %(status)s::text = 'active' THEN coalesce(joined_at, %(at)s)
+                     ELSE joined_at END,
     left_at = CASE WHEN %(status)s::text = 'detached' THEN %(at)s ELSE left_at END
 WHERE account_id = %(account)s AND status <> 'detached'
   AND master_id = (SELECT id FROM {master} WHERE public_id = %(book)s)

@@ -88,12 +88,17 @@ class Recorder:
         candles: list[tuple[int, Candle]],
         whole: bool,
     ) -> None:
-        with connect() as connection, connection.transaction():
+        with connect() as connection:
             register(connection)
             for book_id, mark in marks.items():
-                self._points(connection, now, book_id, mark, whole)
-            for server_id, candle in candles:
-                self._bar(connection, server_id, candle)
+                with connection.transaction():  # never beside this book's projection
+                    connection.execute(
+                        sql.statement(self.broker, sql.LOCK_PROJECTION), {"book": book_id}
+                    )
+                    self._points(connection, now, book_id, mark, whole)
+            with connection.transaction():
+                for server_id, candle in candles:
+                    self._bar(connection, server_id, candle)
 
     def _points(
         self,

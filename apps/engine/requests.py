@@ -101,7 +101,7 @@ async def account_info(actor: BookActor, account_id: int) -> AccountInfo:
 
     Raises NotFoundError `account_unknown`, RejectedError `other_server`, UnavailableError.
     """
-    row = await asyncio.to_thread(discovery.account, actor.row.broker, account_id)
+    row = await discovery.in_thread(discovery.account, actor.row.broker, account_id)
     if row is None:
         raise NotFoundError(
             "account_unknown", f"There is no account {account_id}.", account_id=account_id

@@ -121,7 +121,7 @@ class Engine:
 
     async def _discover(self) -> None:
         while True:
-            for slug in await asyncio.to_thread(discovery.brokers):
+            for slug in await discovery.in_thread(discovery.brokers):
                 if not self._only or slug in self._only:
                     await self._look_at(slug)
             with contextlib.suppress(TimeoutError):
@@ -158,7 +158,7 @@ class Engine:
     # -- brokers and books
 
     async def _look_at(self, slug: str) -> None:
-        found = await asyncio.to_thread(discovery.discover, slug)
+        found = await discovery.in_thread(discovery.discover, slug)
         broker = self._brokers.get(slug)
         if broker is None:
             broker = self._brokers[slug] = self._start_broker(slug)

@@ -22,6 +22,7 @@ from apps.servers.types import SymbolSpec
 
 log = structlog.get_logger("engine.session")
 _RETRY_S = 2.0
+FIRST_QUOTES_WITHIN_S = 3.0
 
 Report = FillReported | OrderEnded
 Listener = Callable[[Report], None]
@@ -55,6 +56,7 @@ class ServerSession:
         self.row = row
         self.server: TradingServer = open_server(row.kind, row.config)
         self.ready = asyncio.Event()
+        self.priced = asyncio.Event()
         self.quotes: dict[str, QuoteIn] = {}
         self.specs: dict[str, SymbolSpec] = {}
         self.changed: set[str] = set()
@@ -85,6 +87,12 @@ class ServerSession:
     async def close(self) -> None:
         await self.server.close()
 
+    async def wait_until_usable(self) -> None:
+        """Connected, and every symbol quoted; a symbol without quotes is waited for briefly."""
+        await self.ready.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.priced.wait(), FIRST_QUOTES_WITHIN_S)
+
     def expect(self, order_id: UUID, listener: Listener) -> None:
         """Reports on this order go to `listener`."""
         self._listeners[order_id] = listener
@@ -110,7 +118,7 @@ class ServerSession:
                 await asyncio.sleep(_RETRY_S)
         self.specs = {spec.name: spec for spec in specs}
         await self.server.subscribe_quotes(self.specs)
-        await asyncio.to_thread(discovery.refresh_symbols, self.broker, self.row.server_id, specs)
+        await discovery.in_thread(discovery.refresh_symbols, self.broker, self.row.server_id, specs)
         self.ready.set()
         log.info("server_up", broker=self.broker, server=self.row.name, symbols=len(specs))
 
@@ -132,6 +140,8 @@ class ServerSession:
         seen = QuoteIn(int(quote.bid.scaleb(digits)), int(quote.ask.scaleb(digits)), now_ms())
         self.quotes[quote.symbol] = seen
         self.changed.add(quote.symbol)
+        if not self.priced.is_set() and len(self.quotes) == len(self.specs):
+            self.priced.set()
         self.moves += 1
         self.bars.add(quote.symbol, quote.at_ms, quote.bid)
 

@@ -96,7 +96,7 @@ WHERE l.book_id = mine.book_id AND l.epoch = mine.epoch RETURNING l.book_id
 
 # A clean stop lets the next engine in at once.
 FREE_LEASES = """
-UPDATE {lease} AS l SET heartbeat_at = '-infinity'
+UPDATE {lease} AS l SET heartbeat_at = to_timestamp(0)
 FROM unnest(%(books)s::uuid[], %(epochs)s::bigint[]) AS mine(book_id, epoch)
 WHERE l.book_id = mine.book_id AND l.epoch = mine.epoch
 """
@@ -110,6 +110,9 @@ ON CONFLICT (book_id) DO UPDATE SET seq = excluded.seq, digest = excluded.digest
     state = excluded.state, version = excluded.version
 WHERE {snapshot}.seq < excluded.seq OR {snapshot}.version <> excluded.version
 """
+
+# One projection of a book at a time: a rebuild and the running projector exclude each other.
+LOCK_PROJECTION = "SELECT pg_advisory_xact_lock(hashtextextended(%(book)s::text, 0))"
 
 READ_CURSOR = "SELECT seq FROM {cursor} WHERE book_id = %(book)s"
 

@@ -24,6 +24,8 @@ class Command(BaseCommand):
         " clean stop. Writes its process id to the file named by ENGINE_PID_FILE, when set."
     )
 
+    requires_system_checks = ()  # a restart is to be quick; check runs in CI
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--broker", action="append", default=[], help="serve only this one")
         parser.add_argument(
