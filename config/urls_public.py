@@ -3,11 +3,23 @@
 from django.conf import settings
 from django.urls import include, path
 
-from tenants.site.facts import Provider
+from apps.engine.status import engine_status
+from tenants.site.facts import EngineFacts
 from tenants.site.status import StatusView
 
-# slug → EngineFacts, from the engine's room; None until there is one: the page says unknown.
-status_of: Provider | None = None
+
+def status_of(broker: str) -> EngineFacts:
+    """What the engine's room measures, in the words of the page, which may not import the room."""
+    told = engine_status(broker)
+    return EngineFacts(
+        books_total=told.books,
+        books_led=told.books_served,
+        heartbeat_age_ms=told.lease_age_ms,
+        journal_lag=told.journal_lag,
+        lag_age_ms=told.lag_age_ms,
+        quote_age_ms=told.quote_age_ms,
+    )
+
 
 urlpatterns = [
     path("brand/", include("tenants.urls")),

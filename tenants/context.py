@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -17,12 +18,24 @@ def broker_of(request: HttpRequest) -> Any:
     return tenant if tenant is not None and tenant.is_broker else None
 
 
+def _unbranded(request: HttpRequest) -> BrandTokens:
+    """For a host that is nobody's: it may be a broker's whose domain is not set up yet."""
+    name = request.get_host().partition(":")[0]
+    return replace(
+        PLATFORM, display_name=name, legal_name="", logo_light="", logo_dark="", logo_square="",
+        favicon="",
+    )  # fmt: skip
+
+
 def tokens_for(request: HttpRequest) -> BrandTokens:
     """The brand of the request's host, read once per request."""
     cached = getattr(request, "_brand_tokens", None)
     if cached is None:
         broker = broker_of(request)
-        cached = tokens_of(broker) if broker is not None else PLATFORM
+        if broker is not None:
+            cached = tokens_of(broker)
+        else:
+            cached = PLATFORM if hasattr(request, "tenant") else _unbranded(request)
         request._brand_tokens = cached  # type: ignore[attr-defined]
     return cached
 

@@ -29,13 +29,13 @@ def django_db_setup(
     django_db_modify_db_settings: None,
     django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[None]:
-    """A test database with the template schema and two brokers, `acme` and `globex`.
+    """A test database with the template schema and two brokers, `acme` and `globex`, per worker.
 
-    Once per worker, and always: pytest-django's own fixture leaves the settings pointing at the
-    development database when no collected test asks for `db` by name.
+    Made here and not by pytest-django, which makes none when no collected test is *marked*
+    django_db: fixtures that commit (own_broker) would then write into the real database.
     """
     with django_db_blocker.unblock():
-        made = setup_databases(verbosity=0, interactive=False, aliases={"default"})
+        made = setup_databases(verbosity=0, interactive=False)
         prepare_database("localhost")
         for slug in ("acme", "globex"):
             _make_broker(slug)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from email.utils import formataddr
+from smtplib import SMTPException
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -12,6 +14,8 @@ from django.http import HttpRequest
 
 from apps.accounts.models import User
 from apps.accounts.seal import open_sealed, seal
+
+log = logging.getLogger(__name__)
 
 
 class BrokerAccountAdapter(DefaultAccountAdapter):
@@ -39,8 +43,14 @@ class BrokerAccountAdapter(DefaultAccountAdapter):
         context: dict[str, Any] | None = None,
         email: str | None = None,
     ) -> None:
-        """To the user's own address: invited people have no allauth EmailAddress rows."""
-        super().send_notification_mail(template_prefix, user, context, email or user.email)
+        """To the user's own address: invited people have no allauth EmailAddress rows.
+
+        The change is committed by now: a mail server that is down is logged, not an error page.
+        """
+        try:
+            super().send_notification_mail(template_prefix, user, context, email or user.email)
+        except (OSError, SMTPException):
+            log.exception("notice %s could not be sent", template_prefix)
 
 
 class BrokerMfaAdapter(DefaultMFAAdapter):

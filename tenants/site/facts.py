@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 HEARTBEAT_LATE_MS = 5_000
 HEARTBEAT_DEAD_MS = 15_000
-LAG_LATE_RECORDS = 500
+LAG_LATE_MS = 5_000
 QUOTE_LATE_MS = 5_000
 QUOTE_DEAD_MS = 60_000
 
@@ -29,6 +29,7 @@ class EngineFacts:
     books_led: int  # books whose lease is held and not expired
     heartbeat_age_ms: int | None  # of the stalest held lease
     journal_lag: int | None  # records committed but not yet projected, all books
+    lag_age_ms: int | None  # how long the newest of them has waited
     quote_age_ms: int | None  # of the freshest quote
     market_open: bool = True
 
@@ -85,7 +86,7 @@ def _journal(facts: EngineFacts) -> Check:
     label, lag = str(_("Record")), facts.journal_lag
     if lag is None:
         return Check("journal", label, UNKNOWN, str(_("Its lag could not be read.")))
-    if lag > LAG_LATE_RECORDS:
+    if lag and (facts.lag_age_ms is None or facts.lag_age_ms > LAG_LATE_MS):
         note = str(_("Committed, but lists and reports are behind."))
         return Check("journal", label, DEGRADED, note, lag, "records")
     return Check("journal", label, OK, str(_("Lists and reports are current.")), lag, "records")
@@ -95,6 +96,8 @@ def _quotes(facts: EngineFacts) -> Check:
     label, age = str(_("Quotes")), facts.quote_age_ms
     if not facts.market_open:
         return Check("quotes", label, OK, str(_("The market is closed.")), age, "ms")
+    if age is None and facts.books_total == 0:
+        return Check("quotes", label, OK, str(_("There is no book that needs them.")))
     if age is None:
         return Check("quotes", label, DOWN, str(_("No quote has arrived.")))
     if age > QUOTE_LATE_MS:

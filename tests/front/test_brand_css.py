@@ -96,3 +96,9 @@ def test_a_brokers_pages_do_not_name_the_platform(acme: Broker, client_at: At) -
 def test_the_public_host_wears_the_platforms_brand(acme: Broker, client_at: At) -> None:
     sheet = client_at("public").get("/brand/1.css").content.decode()
     assert PLATFORM.color_primary_light in sheet
+
+
+def test_a_host_that_is_nobodys_is_not_branded(db: None, client_at: At) -> None:
+    answer = client_at("nobody").get("/")
+    assert answer.status_code == 404
+    assert "prorata" not in answer.content.decode().lower()

@@ -17,7 +17,12 @@ from tenants.site.topics import TOPICS
 
 At = Callable[[str], Client]
 GOOD = EngineFacts(
-    books_total=3, books_led=3, heartbeat_age_ms=400, journal_lag=0, quote_age_ms=120
+    books_total=3,
+    books_led=3,
+    heartbeat_age_ms=400,
+    journal_lag=0,
+    lag_age_ms=None,
+    quote_age_ms=120,
 )
 
 
@@ -146,12 +151,14 @@ def test_machines_read_the_same_report(acme: Broker, client_at: At) -> None:
         ({"heartbeat_age_ms": None}, "engine", UNKNOWN),
         ({"heartbeat_age_ms": 5_001}, "engine", DEGRADED),
         ({"journal_lag": None}, "journal", UNKNOWN),
-        ({"journal_lag": 500}, "journal", OK),
-        ({"journal_lag": 501}, "journal", DEGRADED),
+        ({"journal_lag": 9_000, "lag_age_ms": 5_000}, "journal", OK),
+        ({"journal_lag": 1, "lag_age_ms": 5_001}, "journal", DEGRADED),
+        ({"journal_lag": 1, "lag_age_ms": None}, "journal", DEGRADED),
         ({"quote_age_ms": 5_000}, "quotes", OK),
         ({"quote_age_ms": 5_001}, "quotes", DEGRADED),
         ({"quote_age_ms": 60_001}, "quotes", DOWN),
         ({"quote_age_ms": None}, "quotes", DOWN),
+        ({"quote_age_ms": None, "books_total": 0, "books_led": 0}, "quotes", OK),
         ({"quote_age_ms": 90_000_000, "market_open": False}, "quotes", OK),
     ],
 )

@@ -24,9 +24,10 @@ INLINE = {
 
 
 def pages() -> list[Path]:
-    """Templates that browsers are sent; mails and printed documents have no policy."""
+    """Templates that browsers are sent; mails and printed documents (@page) have no policy."""
     found = [*ROOT.glob("templates/**/*.html"), *ROOT.glob("apps/*/templates/**/*.html")]
-    return [path for path in found if not {"email", "pdf", "documents"} & set(path.parts)]
+    sent = [path for path in found if not {"email", "mail"} & set(path.parts)]
+    return [path for path in sent if "@page" not in path.read_text()]
 
 
 def inline_in(text: str) -> list[str]:
@@ -65,21 +66,25 @@ def test_the_policy_allows_nothing_inline(
     assert "style-src 'self'" in policy
 
 
-# What is not text to translate: tags, template code, ids, units, code, comments.
-NOT_TEXT = re.compile(
-    r"""{%\s*(blocktranslate|blocktrans|comment)\b.*?{%\s*end\1\s*%}
-    | {%.*?%} | {{.*?}} | {\#.*?\#} | <!--.*?--> | &\w+;
-    | <(span|pre|code)\s[^>]*class="[^"]*\b(id|unit)\b[^"]*"[^>]*>.*?</\2>
+# What is not text to translate: template code first, then tags, ids, units, code, entities.
+TEMPLATE_CODE = re.compile(
+    r"{%\s*(blocktranslate|blocktrans|comment)\b.*?{%\s*end\1\s*%}|{%.*?%}|{{.*?}}|{#.*?#}",
+    re.DOTALL,
+)
+MARKUP = re.compile(
+    r"""<!--.*?--> | &\w+;
+    | <(pre|code|kbd)\b[^>]*>.*?</\1>
+    | <span\s[^>]*class="[^"]*\b(?:id|unit)\b[^"]*"[^>]*>.*?</span>
     | <(?:[^>"']|"[^"]*"|'[^']*')*>""",
     re.DOTALL | re.VERBOSE,
 )
-# A proper name; names of machine-readable answers; pages for developers or without translations.
-NAMES = {"Prorata", "UTC", "status", "json", "healthz"}
+# Proper names and names of formats, the same in every language; the page for developers.
+NAMES = {"Prorata", "UTC", "PDF", "API", "OpenAPI", "status", "json", "healthz"}
 UNTRANSLATED = {"design.html"}
 
 
 def loose_words(text: str) -> set[str]:
-    return set(re.findall(r"[A-Za-z]{3,}", NOT_TEXT.sub(" ", text))) - NAMES
+    return set(re.findall(r"[A-Za-z]{3,}", MARKUP.sub(" ", TEMPLATE_CODE.sub("", text)))) - NAMES
 
 
 def test_every_visible_word_of_a_page_is_marked_for_translation() -> None:
