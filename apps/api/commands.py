@@ -17,7 +17,7 @@ from apps.accounts.models import Master, Symbol
 from apps.api import serializers
 from apps.api.base import ApiView, key_from, user_from
 from apps.api.idempotency import Ask, check_idempotency_key, run_once
-from apps.api.reads import blocks_page
+from apps.api.reads import PAGING, blocks_page
 from apps.api.selectors import accounts_by_id, book_id_of_block
 from apps.core.allocation.rule import Reason, Rule
 from apps.core.book.commands import CancelBlock, CloseBlock, Command, PlaceBlock
@@ -32,7 +32,7 @@ _HEADER = OpenApiParameter(
     required=True,
     description="1–128 visible characters; the same key and body give the same answer",
 )
-_ERRORS = dict.fromkeys((400, 401, 403, 404, 409, 422, 429, 503, 504), serializers.ErrorAnswer)
+_ERRORS = serializers.COMMAND_ERRORS
 
 
 class BlocksView(ApiView):
@@ -42,7 +42,8 @@ class BlocksView(ApiView):
 
     @extend_schema(
         operation_id="list_blocks",
-        responses={200: serializers.BlockAnswer(many=True)},
+        parameters=PAGING,
+        responses={200: serializers.BlockPage, **serializers.READ_ERRORS},
         tags=["blocks"],
     )
     def get(self, request: Request, book_id: UUID) -> Response:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,11 +16,16 @@ from apps.api.base import ApiView, Cursor, user_from
 from apps.api.selectors import accounts_by_id, block_of, book_of, books_of
 from apps.core.money import digits_of, from_minor
 
+PAGING = [
+    OpenApiParameter("cursor", OpenApiTypes.STR, description="from `next` or `previous`"),
+    OpenApiParameter("limit", OpenApiTypes.INT, description="1–500, 100 by default"),
+]
+
 
 class BooksView(ApiView):
     @extend_schema(
         operation_id="list_books",
-        responses={200: serializers.BookAnswer(many=True)},
+        responses={200: serializers.BookAnswer(many=True), **serializers.READ_ERRORS},
         tags=["books"],
     )
     def get(self, request: Request) -> Response:
@@ -29,7 +35,13 @@ class BooksView(ApiView):
 
 class BlockView(ApiView):
     @extend_schema(
-        operation_id="get_block", responses={200: serializers.BlockAnswer}, tags=["blocks"]
+        operation_id="get_block",
+        responses={
+            200: serializers.BlockAnswer,
+            **serializers.READ_ERRORS,
+            503: serializers.ErrorAnswer,
+        },
+        tags=["blocks"],
     )
     def get(self, request: Request, block_id: UUID) -> Response:
         """One block."""
@@ -39,7 +51,8 @@ class BlockView(ApiView):
 class AllocationsView(ApiView):
     @extend_schema(
         operation_id="list_allocations",
-        responses={200: serializers.AllocationAnswer(many=True)},
+        parameters=PAGING,
+        responses={200: serializers.AllocationPage, **serializers.READ_ERRORS},
         tags=["blocks"],
     )
     def get(self, request: Request, block_id: UUID) -> Response:
@@ -65,7 +78,8 @@ class AllocationsView(ApiView):
 class TicketsView(ApiView):
     @extend_schema(
         operation_id="list_tickets",
-        responses={200: serializers.TicketAnswer(many=True)},
+        parameters=PAGING,
+        responses={200: serializers.TicketPage, **serializers.READ_ERRORS},
         tags=["blocks"],
     )
     def get(self, request: Request, block_id: UUID) -> Response:

@@ -179,6 +179,27 @@ class TicketAnswer(serializers.Serializer[Any]):
     closed_at = serializers.DateTimeField(allow_null=True)
 
 
+class _Page(serializers.Serializer[Any]):
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+
+
+class BlockPage(_Page):
+    results = BlockAnswer(many=True)
+
+
+class AllocationPage(_Page):
+    results = AllocationAnswer(many=True)
+
+
+class TicketPage(_Page):
+    results = TicketAnswer(many=True)
+
+
+READ_ERRORS = dict.fromkeys((401, 403, 404, 429), ErrorAnswer)
+COMMAND_ERRORS = dict.fromkeys((400, 401, 403, 404, 409, 413, 422, 429, 503, 504), ErrorAnswer)
+
+
 def side_name(side: int) -> str:
     return "buy" if side > 0 else "sell"
 

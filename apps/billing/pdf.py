@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import mimetypes
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
+from importlib import import_module
 from typing import Any
-from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
-from django.contrib.staticfiles import finders
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.formats import date_format
-from weasyprint import HTML
-from weasyprint.urls import URLFetcher, URLFetcherResponse
 
+from apps.core.errors import UnavailableError
 from tenants.brand import FONT_STACKS
 from tenants.figures import active_marks, currency_digits, percent_text, scaled_text
 
@@ -25,30 +21,21 @@ ASSETS = "asset:///"
 EXTRA_PLACES = 4  # shown of a mark that is a fraction of a minor unit
 
 
-class ForbiddenUrlError(ValueError):
-    """A document asked for something that is not one of our own static files: it is left out."""
-
-
-class AssetFetcher(URLFetcher):  # type: ignore[misc]  # the library has no types
-    """Reads asset:///PATH from the static files; refuses every other address."""
-
-    def fetch(self, url: str, headers: dict[str, str] | None = None) -> URLFetcherResponse:
-        parts = urlsplit(url)
-        path = unquote(parts.path).lstrip("/")
-        if parts.scheme != "asset" or parts.netloc or ".." in Path(path).parts:
-            raise ForbiddenUrlError(f"not one of our assets: {url[:80]}")
-        found = finders.find(path)
-        if not isinstance(found, str):
-            raise ForbiddenUrlError(f"no such asset: {path[:80]}")
-        kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
-        return URLFetcherResponse(url, Path(found).read_bytes(), {"Content-Type": kind})
-
-
 def render_statement(data: dict[str, Any], digest: str) -> bytes:
-    """The PDF of a statement's data, in the data's language."""
+    """The PDF of a statement's data, in the data's language.
+
+    Raises UnavailableError("pdf_unavailable") where WeasyPrint's system libraries are missing.
+    """
     with translation.override(data["language"]):
         html = render_to_string("billing/fee_statement.html", _context(data, digest))
-    pdf: bytes = HTML(string=html, base_url=ASSETS, url_fetcher=AssetFetcher()).write_pdf()
+    try:
+        weasy = import_module("apps.billing.weasy")
+    except OSError as error:
+        raise UnavailableError(
+            "pdf_unavailable",
+            "PDF files need libpango-1.0-0, libpangoft2-1.0-0 and libharfbuzz-subset0.",
+        ) from error
+    pdf: bytes = weasy.to_pdf(html)
     return pdf
 
 

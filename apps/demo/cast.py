@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from apps.core.book.commands import Side
+
 PASSWORD = "demo-Prorata-1"  # the demo's log-ins alone; printed by scripts/run
 
 
@@ -109,7 +111,7 @@ GLOBEX = DemoBroker(
     ),
 )
 BROKERS = (ACME, GLOBEX)
-SEEDED_BLOCKS = (
+SEEDED_BLOCKS: tuple[tuple[str, Side, str, str], ...] = (
     # symbol, side, lots, what is closed again of it
     ("EURUSD", "buy", "3.00", "0"),
     ("GBPUSD", "sell", "2.00", "0.80"),

@@ -6,7 +6,6 @@ off goes on where it stopped. It uses the same services as the pages do.
 
 from __future__ import annotations
 
-import secrets
 import time
 import uuid
 from collections.abc import Callable
@@ -14,21 +13,24 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import transaction
-from tenants.demo_brands import DEMO_BRANDS
 
 from apps.accounts.models import Link, Master, Role, TradingAccount, TradingServer, User
-from apps.core.book.commands import CloseBlock, PlaceBlock
-from apps.core.errors import ProrataError, UnavailableError, UnknownOutcomeError
+from apps.allocation.models import Block
+from apps.core.book.commands import CloseBlock, PlaceBlock, Side
+from apps.core.errors import UnavailableError, UnknownOutcomeError
 from apps.demo.cast import BROKERS, PASSWORD, SEEDED_BLOCKS, DemoBroker, DemoMaster
+from apps.demo.server import demo_server
 from apps.engine import links, provisioning
-from apps.engine.client import execute, wake
+from apps.engine.client import execute, latest_quotes, wake
 from apps.servers.commands import CreateAccount
+from tenants.demo_brands import DEMO_BRANDS
 from tenants.door import all_brokers, broker_schema
 from tenants.services import NewBroker, create_broker
 
 Say = Callable[[str], None]
 _NAMESPACE = uuid.UUID("0c7b9b1e-51d8-5a86-8a53-7d0a3c1c6a10")
-_PATIENCE_S = 30.0  # how long a step waits for the engine to take up a new book
+_PATIENCE_S = 60.0  # how long a step waits for the engine, a quote or a fill
+_QUOTE_AGE_MS = 5_000
 
 
 def seed(say: Say) -> list[dict[str, str]]:
@@ -38,7 +40,7 @@ def seed(say: Say) -> list[dict[str, str]]:
         say(f"{demo.slug}: broker and people")
         _broker(demo)
         with broker_schema(demo.slug):
-            server = _server(demo.slug)
+            server = demo_server(demo.slug)
             for cast in demo.masters:
                 _master(demo.slug, server, cast, say)
             logins += _logins(demo)
@@ -80,20 +82,6 @@ def _person(email: str, full_name: str, role: str) -> User:
     if user is None:
         return User.objects.create_user(email, PASSWORD, roles=[role], full_name=full_name)
     return user
-
-
-def _server(slug: str) -> TradingServer:
-    """The broker's own named server on the simulator; its token is made once and sealed."""
-    server = TradingServer.objects.filter(name=f"{slug}-sim").first()
-    if server is None:
-        server = TradingServer(
-            name=f"{slug}-sim",
-            kind=TradingServer.Kind.SIMULATOR,
-            config={"url": settings.SIM_URL, "server": f"{slug}-sim"},
-        )
-        server.set_secret(secrets.token_urlsafe(24))
-        server.save()
-    return server
 
 
 def _master(slug: str, server: TradingServer, cast: DemoMaster, say: Say) -> Master:
@@ -139,30 +127,40 @@ def _master_row(cast: DemoMaster, manager: User, account: TradingAccount) -> Mas
 
 
 def _block(
-    slug: str, master: Master, number: int, symbol: str, side: str, lots: str, closed: str
+    slug: str, master: Master, number: int, symbol: str, side: Side, lots: str, closed: str
 ) -> None:
-    block_id = _id(slug, master.public_id, "block", number)
-    _patiently(
-        lambda: execute(
-            slug,
-            master.public_id,
-            PlaceBlock(
-                command_id=block_id, symbol=symbol, side=side,  # type: ignore[arg-type]
-                volume_lots=Decimal(lots), placed_by="demo",
-            ),
-        )
-    )  # fmt: skip
-    if Decimal(closed):
-        _patiently(
-            lambda: execute(
-                slug,
-                master.public_id,
-                CloseBlock(
-                    command_id=_id(block_id, "close"), block_id=block_id,
-                    volume_lots=Decimal(closed), placed_by="demo",
-                ),
-            )
-        )  # fmt: skip
+    """A refusal is recorded under its command id, so each step waits until it can succeed."""
+    book_id, block_id = master.public_id, _id(slug, master.public_id, "block", number)
+    if Block.objects.filter(id=block_id).exists():
+        return
+    _wait(f"a fresh quote of {symbol}", lambda: _is_quoted(slug, symbol))
+    place = PlaceBlock(
+        command_id=block_id,
+        symbol=symbol,
+        side=side,
+        volume_lots=Decimal(lots),
+        placed_by="demo",
+    )
+    _patiently(lambda: execute(slug, book_id, place))
+    if not Decimal(closed):
+        return
+    _wait("the block's fill", lambda: _is_open(block_id))
+    close = CloseBlock(
+        command_id=_id(block_id, "close"),
+        block_id=block_id,
+        volume_lots=Decimal(closed),
+        placed_by="demo",
+    )
+    _patiently(lambda: execute(slug, book_id, close))
+
+
+def _is_quoted(slug: str, symbol: str) -> bool:
+    quote = latest_quotes(slug).get(symbol)
+    return quote is not None and time.time() * 1000 - quote.at_ms < _QUOTE_AGE_MS
+
+
+def _is_open(block_id: uuid.UUID) -> bool:
+    return Block.objects.filter(id=block_id, state=Block.State.OPEN).exists()
 
 
 def _patiently(step: Callable[[], object]) -> None:
@@ -175,16 +173,17 @@ def _patiently(step: Callable[[], object]) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.3)
-        except ProrataError as error:
-            # A freshly placed block is not open until its fill is booked; quotes may still warm up.
-            if error.code not in _WARMING_UP or time.monotonic() > deadline:
-                raise
-            time.sleep(0.3)
         else:
             return
 
 
-_WARMING_UP = frozenset({"block_not_open", "quote_stale", "no_quote", "symbol_unknown"})
+def _wait(what: str, is_there: Callable[[], bool]) -> None:
+    """Raises UnavailableError("demo_not_ready") when it does not come in time."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while not is_there():
+        if time.monotonic() > deadline:
+            raise UnavailableError("demo_not_ready", f"{what} did not come in {_PATIENCE_S:g} s")
+        time.sleep(0.2)
 
 
 def _logins(demo: DemoBroker) -> list[dict[str, str]]:

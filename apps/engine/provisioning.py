@@ -21,6 +21,7 @@ from apps.servers.acks import Rejected, Unknown
 from apps.servers.base import TradingServer as Adapter
 from apps.servers.commands import CreateAccount
 from apps.servers.registry import open_server
+from apps.servers.types import AccountKind
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ def open_account(
     server: TradingServer,
     *,
     command_id: UUID,
-    kind: str,
+    kind: AccountKind,
     currency: str,
     leverage: int,
     deposit: Decimal,
@@ -63,7 +64,7 @@ def open_account(
     (account,) = open_accounts(
         server,
         [CreateAccount(command_id=command_id, kind=kind, currency=currency, leverage=leverage,
-                       deposit=deposit, name=name)],  # type: ignore[arg-type]
+                       deposit=deposit, name=name)],
         [owner],
         actor=actor,
     )  # fmt: skip

@@ -29,9 +29,12 @@ _INLINE = {
 }
 # Mail programs read no style sheets: in mail, style is inline.
 _MAIL = re.compile(r"(^|/)e?mails?(/|_)")
-_MAIL_MAY = {"inline <style>", "style attribute"}
+# A printed document (it has @page) is rendered by WeasyPrint, not served.
+_PRINTED = re.compile(r"@page\b")
+_UNSERVED_MAY = {"inline <style>", "style attribute"}
 _COMMENT = re.compile(r"{#.*?#}|{%\s*comment\b.*?{%\s*endcomment\s*%}|<!--.*?-->", re.S)
-_IMPORT = re.compile(r"""^\s*(?:import|export)\b[^"'`;]*?["']([^"']+)["']""", re.M)
+_NAMES = r"[\w$*{},\s]+?\sfrom\s*"
+_IMPORT = re.compile(rf"""^\s*(?:import\s*(?:{_NAMES})?|export\s*{_NAMES})["']([^"']+)["']""", re.M)
 _VENDOR = re.compile(r"""vendor/([\w./-]+\.(?:js|css))""")
 
 
@@ -42,8 +45,9 @@ def line_of(text: str, at: int) -> int:
 def inline_problems(name: str, source: str) -> Iterator[str]:
     """What the Content-Security-Policy would block in the template `name`."""
     text = _COMMENT.sub(lambda match: "\n" * match[0].count("\n"), source)
+    unserved = bool(_MAIL.search(name) or _PRINTED.search(text))
     for what, pattern in _INLINE.items():
-        if what in _MAIL_MAY and _MAIL.search(name):
+        if unserved and what in _UNSERVED_MAY:
             continue
         for match in pattern.finditer(text):
             yield f"{name}:{line_of(text, match.start())}: {what}"
@@ -99,10 +103,16 @@ def javascript() -> Iterator[str]:
             what = next((line for line in lines if "Error" in line), lines[0])
             at = re.search(r"^\[?stdin\]?:(\d+)", done.stderr, re.M)
             yield f"{name}:{at[1] if at else 1}: {what}"
-        for match in _IMPORT.finditer(source):
-            target = match[1]
-            if target.startswith(".") and not (path.parent / target).is_file():
-                yield f"{name}:{line_of(source, match.start())}: imports {target}, not there"
+        yield from import_problems(path, source)
+
+
+def import_problems(path: Path, source: str) -> Iterator[str]:
+    """Relative imports of the module at `path` that name no file."""
+    for match in _IMPORT.finditer(source):
+        target = match[1]
+        if target.startswith(".") and not (path.parent / target).is_file():
+            where = f"{path.relative_to(ROOT)}:{line_of(source, match.start(1))}"
+            yield f"{where}: imports {target}, not there"
 
 
 def vendor() -> Iterator[str]:

@@ -38,7 +38,7 @@ class Spec:
     cwd: Path
     probe: Probe | None = None  # polled until it says True
     ready_line: str | None = None  # or: a pattern in its output
-    ready_timeout_s: float = 60.0
+    ready_timeout_s: float = 120.0
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout_s: float = 10.0
     restart_delays_s: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)

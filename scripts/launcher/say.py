@@ -15,6 +15,14 @@ class StepError(Exception):
     """A step that cannot work; the message is one line that says what to do."""
 
 
+class CommandFailedError(StepError):
+    """A command ended with a status other than 0; `lines` is what it printed."""
+
+    def __init__(self, message: str, lines: list[str]) -> None:
+        super().__init__(message)
+        self.lines = lines
+
+
 def say(text: str = "") -> None:
     """Print one line; a terminal that has gone away is no reason to fail."""
     with contextlib.suppress(OSError, ValueError):

@@ -10,7 +10,7 @@ import shutil
 from scripts.launcher import envfile, frontend, lock, packages, place, ports, stack
 from scripts.launcher.bootstrap import ROOT
 from scripts.launcher.place import Place
-from scripts.launcher.say import StepError, elapsed_s, say, warn
+from scripts.launcher.say import CommandFailedError, StepError, elapsed_s, say, warn
 from scripts.launcher.strays import end_strays
 from scripts.launcher.supervisor import Supervisor, until_signalled
 
@@ -80,13 +80,16 @@ async def main_job(supervisor: Supervisor) -> str:
     """Run `manage.py main_job --json`; its status and its JSON decide."""
     say("  … main job")
     supervisor.quiet = False
+    failure = ""
     try:
         lines = await supervisor.run_to_end("main_job", (*stack.MANAGE, "main_job", "--json"), ROOT)
+    except CommandFailedError as error:
+        lines, failure = error.lines, str(error)
     finally:
         supervisor.quiet = True
     summary = next((line for line in reversed(lines) if line.startswith("{")), None)
     if summary is None:
-        return "main_job --json printed no JSON object"
+        return failure or "main_job --json printed no JSON object"
     for name, value in json.loads(summary).items():
         say(f"  {name}: {value if isinstance(value, str | int | float) else json.dumps(value)}")
-    return ""
+    return failure

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from scripts.launcher.place import Place
 from scripts.launcher.process import Probe, Spec, Watched
-from scripts.launcher.say import StepError, prefix, say, step
+from scripts.launcher.say import CommandFailedError, prefix, say, step
 from scripts.launcher.strays import VARIABLE, end_strays
 
 PREFIX_WIDTH = 9
@@ -63,7 +63,10 @@ class Supervisor:
     async def run_to_end(
         self, title: str, argv: tuple[str, ...], cwd: Path, env: Mapping[str, str] | None = None
     ) -> list[str]:
-        """Run a command that ends, its lines shown; they are returned. StepError on a failure."""
+        """Run a command that ends, its lines shown; they are returned.
+
+        Raises CommandFailedError, which has the lines too, when its status is not 0.
+        """
         lines: list[str] = []
         head = prefix(title, PREFIX_WIDTH, 8)
         process = await asyncio.create_subprocess_exec(
@@ -90,7 +93,9 @@ class Supervisor:
         if code != 0:
             if self.quiet:
                 say("\n".join(f"    {line}" for line in lines[-15:]))
-            raise StepError(f"{title} failed with status {code}: its last lines are above.")
+            raise CommandFailedError(
+                f"{title} failed with status {code}: its last lines are above.", lines
+            )
         return lines
 
     async def stop(self) -> None:

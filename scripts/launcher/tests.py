@@ -49,7 +49,8 @@ async def run(here: place.Place, arguments: list[str]) -> int:
             env=env,
         )
         try:
-            return await pytest.wait()
+            code = await pytest.wait()
+            return code if code >= 0 else 128 - code  # ended by a signal, as a shell says it
         finally:
             if pytest.returncode is None:
                 pytest.terminate()

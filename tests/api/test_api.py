@@ -386,6 +386,8 @@ def test_openapi_describes_every_operation_and_the_page_renders(
             "blocks/{block_id}/tickets",
         )
     )
+    listed = described["paths"]["/api/v1/blocks/{block_id}/tickets"]["get"]
+    assert {p["name"] for p in listed["parameters"]} == {"block_id", "cursor", "limit"}
     place = described["paths"]["/api/v1/books/{book_id}/blocks"]["post"]
     assert {p["name"] for p in place["parameters"]} == {"book_id", "Idempotency-Key"}
     assert {"201", "409", "422", "504"} <= set(place["responses"])

@@ -10,8 +10,9 @@ from django.db import connection
 from pypdf import PdfReader
 
 from apps.billing.models import Document, DocumentFile
-from apps.billing.pdf import AssetFetcher, ForbiddenUrlError, mark_text, render_statement
+from apps.billing.pdf import mark_text, render_statement
 from apps.billing.services.documents import digest, pdf_of
+from apps.billing.weasy import AssetFetcher, ForbiddenUrlError
 from apps.core.errors import CorruptionError
 from tenants.models import Brand, Broker
 from tests.billing.history import History, plan

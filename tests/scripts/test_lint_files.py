@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from scripts.launcher import catalogue, frontend
-from scripts.launcher.lint_files import inline_problems
+from scripts.launcher.bootstrap import ROOT
+from scripts.launcher.lint_files import import_problems, inline_problems
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,26 @@ def test_mail_may_have_inline_style_but_no_script() -> None:
     source = '<p style="color:red"><script>x</script>'
     found = list(inline_problems("templates/email/statement.html", source))
     assert found == ["templates/email/statement.html:1: inline <script>"]
+
+
+def test_a_printed_document_may_have_style_but_no_script() -> None:
+    source = "<style>@page { margin: 1cm }</style><p style='x'><script>y</script>"
+    found = list(inline_problems("templates/billing/statement.html", source))
+    assert found == ["templates/billing/statement.html:1: inline <script>"]
+
+
+def test_a_module_that_imports_what_is_not_there_is_found() -> None:
+    source = (
+        'import { a } from "./there.js";\nimport {\n  b,\n} from "./gone.js";\n'
+        'import "./gone2.js";\nexport { c } from "./gone3.js";\n'
+        'export function d(text) {\n  return text.split(".");\n}\n'
+        'import e from "/static/vendor/x.js";\n'
+    )
+    path = ROOT / "static" / "js" / "test-only.js"
+    found = [problem.split(": ")[1] for problem in import_problems(path, source)]
+    assert found == [
+        f"imports ./{name}.js, not there" for name in ("there", "gone", "gone2", "gone3")
+    ]
 
 
 @pytest.mark.parametrize(

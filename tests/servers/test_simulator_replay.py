@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import os
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from apps.core.errors import InputError, UnavailableError
 from apps.servers.events import Quote
@@ -192,9 +197,7 @@ async def test_real_quotes_are_read_whole_and_fed(tmp_path: Path) -> None:
         assert summary.ticks == sum(len(f.ticks) for f in files)
         peer = SimulatorPeer(process)
         peer_prices = {"GBPUSD": Decimal("1.59208"), "USDJPY": Decimal("92.539")}
-        await peer._connect()
-        assert peer._admin is not None
-        await peer._admin.create_server(peer.name, "a-manager-token")
+        await peer.open(quoted=False)
         async with session(peer) as watch:
             await watch.server.subscribe_quotes(list(peer_prices))
             await watch.until(lambda: len({q.symbol for q in watch.told(Quote)}) == 2)
@@ -206,3 +209,35 @@ async def test_real_quotes_are_read_whole_and_fed(tmp_path: Path) -> None:
 def test_the_symbol_is_guessed_from_common_file_names() -> None:
     for name in ("GBPUSD_M1_BID.csv", "gbp-usd-ticks.csv.gz", "2012 gbp_usd.csv"):
         assert quotefiles.guess_symbol(Path(name)) == "GBPUSD"
+
+
+def test_manage_replay_quotes_feeds_or_says_why_not(
+    tmp_path: Path, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = write(tmp_path / "eurusd.csv", "timestamp,bid,ask", "2013-01-01 22:00:00,1.1,1.2")
+    bad = write(tmp_path / "usdjpy.csv", "timestamp,bid,ask", "2013-01-01 22:00:00,1.3,1.2")
+    with running(tmp_path / "sim", "--quotes", "none") as process:
+        settings.SIM_URL = process.url
+        call_command("replay_quotes", str(good))
+        assert "fed 1 quotes of EURUSD" in capsys.readouterr().out
+        with pytest.raises(CommandError, match=r"line 2: ask 1\.2 is below bid") as refused:
+            call_command("replay_quotes", str(good), str(bad))
+        assert refused.value.returncode == 1
+        assert capsys.readouterr().out == ""
+        call_command("replay_quotes", str(good), str(bad), "--skip-bad")
+        assert "1 rows skipped" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="no simulator answers"):
+        call_command("replay_quotes", str(good))
+
+
+def test_the_exit_status_of_manage_replay_quotes_tells(tmp_path: Path) -> None:
+    nobody = subprocess.run(
+        [sys.executable, "manage.py", "replay_quotes", str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "DEBUG": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (nobody.returncode, "replay_no_files" in nobody.stderr) == (1, True)

@@ -26,7 +26,7 @@ from apps.billing.pdf import period_label
 from apps.billing.services.documents import pdf_of
 from apps.billing.services.queue import DELIVER, after_commit
 from apps.billing.states import DELIVERY, step
-from apps.core.errors import ProrataError
+from apps.core.errors import ProrataError, UnavailableError
 from tenants.brand import BrandTokens, tokens_of
 from tenants.door import current_broker
 from tenants.models import Broker, Domain
@@ -104,6 +104,8 @@ def _send(delivery: Delivery) -> tuple[str, str]:
         return _verdict(error.smtp_code), f"{error.smtp_code} {_text(error.smtp_error)}"
     except (OSError, smtplib.SMTPException) as error:
         return "retry", f"{type(error).__name__}: {error}"
+    except UnavailableError as error:
+        return "retry", f"{error.code}: {error.message}"
     except ProrataError as error:
         return "failed", f"{error.code}: {error.message}"
     return "sent", ""

@@ -23,7 +23,7 @@ from math import lcm
 
 import numpy as np
 
-from apps.core.ints import INT64_MAX, Int64Array, exact_sum, fits, int64, max_abs
+from apps.core.ints import INT64_MAX, BoolArray, Int64Array, exact_sum, fits, int64, max_abs
 
 CARRY_LIMIT = 1 << 40
 CARRY_GRID = 1 << 20
@@ -184,9 +184,7 @@ def _hamilton(
     if isinstance(numerators, list) or total > INT64_MAX:
         return _split_python(weights, account_ids, volume, None, total)[0]
     whole, rest = np.divmod(numerators, total)
-    winners = top(rest, weights, account_ids, volume - int(whole.sum()))
-    whole[winners] += 1
-    return whole
+    return whole + top(rest, weights, account_ids, volume - int(whole.sum()))
 
 
 def serve(
@@ -203,27 +201,26 @@ def serve(
     rests: a second word of the fraction, below the first.
     """
     level = _level(floors, volume, room)
-    shares = np.clip(floors - level, 0, room)
+    shares = _units(floors, level, room)
     at_level = floors >= level
     if room is not None:
         at_level &= shares < room
-    candidates = np.flatnonzero(at_level)
-    winners = top(
-        fraction[candidates],
-        weights[candidates],
-        account_ids[candidates],
-        volume - int(shares.sum()),
-        None if rests is None else rests[candidates],
-    )
-    shares[candidates[winners]] += 1
-    return shares
+    keys = np.where(at_level, fraction, -1)
+    return shares + top(keys, weights, account_ids, volume - int(shares.sum()), rests)
+
+
+def _units(floors: Int64Array, level: int, room: Int64Array | None) -> Int64Array:
+    """How many units each account has above `level`, at most its room."""
+    units = floors - level if level else floors
+    units = np.maximum(units, 0)
+    return units if room is None else np.minimum(units, room)
 
 
 def _level(floors: Int64Array, volume: int, room: Int64Array | None) -> int:
     """The least integer k for which the units at or above k + 1 number at most `volume`."""
 
     def units_above(level: int) -> int:
-        return int(np.clip(floors - level, 0, room).sum())
+        return int(_units(floors, level, room).sum())
 
     low, high = int(floors.min()) - volume - 1, int(floors.max())
     for guess in (0, -1, 1):
@@ -241,24 +238,23 @@ def top(
     account_ids: Int64Array,
     count: int,
     rests: Int64Array | None = None,
-) -> Int64Array:
-    """Indices of the `count` largest keys; ties to the larger rest, weight, then the lower id.
+) -> BoolArray:
+    """Which are the `count` largest keys; ties to the larger rest, weight, then the lower id.
 
     Selection instead of a sort: only what ties at the threshold is sorted.
     """
     if count <= 0:
-        return np.empty(0, dtype=np.int64)
-    if count >= keys.size:
-        return np.arange(keys.size, dtype=np.int64)
+        return np.zeros(keys.size, dtype=np.bool_)
     threshold = np.partition(keys, keys.size - count)[keys.size - count]
-    above = np.flatnonzero(keys > threshold)
+    chosen: BoolArray = keys > threshold
     tied = np.flatnonzero(keys == threshold)
-    missing = count - above.size
+    missing = count - int(np.count_nonzero(chosen))
     if missing < tied.size:
         by = (account_ids[tied], -weights[tied])
         order = np.lexsort(by if rests is None else (*by, -rests[tied]))
         tied = tied[order[:missing]]
-    return np.concatenate([above, tied])
+    chosen[tied] = True
+    return chosen
 
 
 def by_weight(weights: Int64Array, account_ids: Int64Array) -> Int64Array:

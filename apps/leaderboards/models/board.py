@@ -52,8 +52,8 @@ class WidgetSettings(models.Model):
     """How this broker's leaderboard may be embedded: one row.
 
     `allowed_origins` lists the sites that may embed it, one `https://host[:port]` a line, or `*`
-    for every site; empty means nowhere but the broker's own hosts: a broker knows its own sites, and
-    an embed on another's page can mislead.
+    for every site; empty means nowhere but the broker's own hosts: a broker knows its own sites, an
+    embed on another's page can mislead.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)

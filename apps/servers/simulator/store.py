@@ -22,6 +22,7 @@ from apps.servers.simulator.wire import encoder
 
 KEPT_EVENTS = 200_000  # older ones are pruned: a cursor before them gets a Gap
 PRUNE_EVERY = 1_000
+WANTED = "WITH wanted(position, id) AS (SELECT key, value FROM json_each(?)) "
 
 Row = sqlite3.Row
 
@@ -101,8 +102,13 @@ class Store:
 
     def by_ids(self, sql: str, ids: Sequence[int]) -> list[Row]:
         """`sql` joins `wanted(position, id)`; for any number of ids."""
-        cte = "WITH wanted(position, id) AS (SELECT key, value FROM json_each(?)) "
-        return self.all(cte + sql, (json.dumps(list(ids)),))
+        return self.all(WANTED + sql, (json.dumps(list(ids)),))
+
+    def tuples_by_ids(self, sql: str, ids: Sequence[int]) -> list[tuple[Any, ...]]:
+        """As `by_ids`, cheaper, for many rows."""
+        cursor = self._db.cursor()
+        cursor.row_factory = None
+        return cursor.execute(WANTED + sql, (json.dumps(list(ids)),)).fetchall()
 
     def new_deals(self, count: int = 1) -> int:
         """The first of `count` consecutive deal ids."""
