@@ -6,10 +6,12 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import override_settings
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
@@ -66,9 +68,18 @@ def context(chromium: Browser) -> Iterator[BrowserContext]:
     made.close()
 
 
+@contextmanager
+def looking(desk: Desk) -> Iterator[None]:
+    """The broker's schema, on a connection that does not outlive the look: sync Playwright runs
+    tests in a context of its own, whose connections nobody else would close."""
+    with broker_schema(desk.broker):
+        yield
+    connection.close()
+
+
 def enter(context: BrowserContext, desk: Desk, user: User, port: int) -> Page:
     """A page in which `user` is logged in."""
-    with broker_schema(desk.broker):
+    with looking(desk):
         session = session_of(user)
     host = f"{desk.broker}.localhost"
     context.add_cookies(
@@ -88,7 +99,7 @@ def terminal(context: BrowserContext, desk: Desk, people: dict[str, User], port:
 
 
 def blocks_of(desk: Desk) -> int:
-    with broker_schema(desk.broker):
+    with looking(desk):
         return Block.objects.filter(book_id=desk.stage.book_id).count()
 
 
