@@ -68,23 +68,17 @@ class Trader:
             time.sleep(0.005)
 
     def _life(self, number: int) -> None:
-        """One block from order to flat."""
+        """One block from order to flat. One that was never triggered, or whose price was passed
+        before it arrived, is followed by another at the market."""
         rng = random.Random(f"{self._seed}:{number}")
         with self.trades.lock:
             self._begun += 1
-        block_id = self._id(number, "place")
-        if not self._execute(self._order(rng, number, block_id)):
-            return
-        pending = number % 5 in (3, 4)
-        if not self._wait_until_open(block_id, TRIGGER_WITHIN_S if pending else OPEN_WITHIN_S):
-            if pending and self._execute(
-                CancelBlock(command_id=self._id(number, "cancel"), block_id=block_id)
-            ):
-                with self.trades.lock:
-                    self.trades.cancelled.add(block_id)
+        kind: OrderKind = {8: "limit", 9: "stop"}.get(number % 10, "market")  # type: ignore[assignment]
+        if kind == "market" or not self._open(rng, number, kind):
+            kind = "market"
+            if not self._open(rng, number, kind):
                 return
-            if not self._wait_until_open(block_id, OPEN_WITHIN_S):
-                raise TimeoutError(f"block {block_id} did not open in {OPEN_WITHIN_S} s")
+        block_id = self._id(number, kind)
         with self.trades.lock:
             self.trades.opened.add(block_id)
         fraction = Decimal(rng.randint(10, 90)) / 100
@@ -93,14 +87,39 @@ class Trader:
         )
         self._execute(CloseBlock(command_id=self._id(number, "close"), block_id=block_id))
 
+    def _open(self, rng: random.Random, number: int, kind: OrderKind) -> bool:
+        """Whether a block was placed and opened (else it is refused, or off)."""
+        block_id = self._id(number, kind)
+        if self._execute(self._order(rng, block_id, kind)) is None:
+            return False
+        pending = kind != "market"
+        if self._wait_until_open(block_id, TRIGGER_WITHIN_S if pending else OPEN_WITHIN_S):
+            return True
+        if pending and self._cancel(number, block_id):
+            return False
+        if not self._wait_until_open(block_id, OPEN_WITHIN_S):
+            raise TimeoutError(f"block {block_id} did not open in {OPEN_WITHIN_S} s")
+        return True
+
+    def _cancel(self, number: int, block_id: uuid.UUID) -> bool:
+        """Whether it is off. An order that the server has already may still be filled."""
+        command = CancelBlock(command_id=self._id(number, "cancel"), block_id=block_id)
+        outcome = self._execute(command)
+        if outcome is None:
+            return False
+        if outcome.result["status"] == "cancelling" and self._wait_until_open(block_id, 2.0):
+            return False
+        with self.trades.lock:
+            self.trades.cancelled.add(block_id)
+        return True
+
     def _id(self, number: int, what: str) -> uuid.UUID:
         return uuid.uuid5(self.stage.book_id, f"{what}:{number}")
 
-    def _order(self, rng: random.Random, number: int, block_id: uuid.UUID) -> PlaceBlock:
-        """Three of five at the market; a limit and a stop close enough to be reached."""
+    def _order(self, rng: random.Random, block_id: uuid.UUID, kind: OrderKind) -> PlaceBlock:
+        """A limit or a stop is close enough to be reached, mostly."""
         symbol = rng.choice(SYMBOLS)
         side: Side = rng.choice(("buy", "sell"))
-        kind: OrderKind = {3: "limit", 4: "stop"}.get(number % 5, "market")  # type: ignore[assignment]
         return PlaceBlock(
             command_id=block_id,
             symbol=symbol,
@@ -118,8 +137,8 @@ class Trader:
         price = Decimal(quote.ask if side == "buy" else quote.bid)
         return price + (-3 if below else 3) * Decimal(1).scaleb(-quote.digits)
 
-    def _execute(self, command: Command) -> bool:
-        """Acknowledged, possibly after asking again. False when the book refused it."""
+    def _execute(self, command: Command) -> client.Outcome | None:
+        """Acknowledged, possibly after asking again. None when the book refused it."""
         began_s = time.perf_counter()
 
         def ask() -> client.Outcome:
@@ -130,11 +149,11 @@ class Trader:
         except RejectedError as error:
             with self.trades.lock:
                 self.trades.refused[error.code] = self.trades.refused.get(error.code, 0) + 1
-            return False
+            return None
         with self.trades.lock:
             self.trades.acknowledged[command.command_id] = outcome.seq
             self.trades.ack_ms.append((time.perf_counter() - began_s) * 1000)
-        return True
+        return outcome
 
     def _count_unknown(self) -> None:
         with self.trades.lock:

@@ -26,6 +26,7 @@ from apps.core.book.commands import (
     AdjustBalance,
     AnyStimulus,
     DefineSymbols,
+    FillReported,
     Inputs,
     OpenBook,
     TriggerBlock,
@@ -33,6 +34,7 @@ from apps.core.book.commands import (
 from apps.core.book.placing import is_reached
 from apps.core.book.records import Body, Record, advance, make_record, read_body, refusal
 from apps.core.book.state import BookState, SubmitIntent
+from apps.core.errors import ProrataError
 from apps.engine.answers import Answers
 from apps.engine.discovery import BookRow, currency_digits
 from apps.engine.journal import Journal, RepeatedCommandError, encode_state
@@ -45,6 +47,7 @@ SNAPSHOT_EVERY = 200
 KEPT_COMMANDS = 4_096
 QUOTE_MAX_AGE_MS = 15_000
 _RETRY_S = 0.5
+_HOLE_RETRY_S = 0.05
 _DATABASE_ERRORS = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 
 
@@ -133,9 +136,18 @@ class BookActor:
         await self._define_symbols()
         intents = self.state.intents.values() if self.state is not None else ()
         if self.state is not None and any(isinstance(i, SubmitIntent) for i in intents):
-            self.session.rewind(self.state.server_seq)
+            self._answers.in_background(self._catch_up(self.state.server_seq))
         self.changes += 1
         log.info("book_loaded", broker=self.row.broker, book=str(book_id), seq=self.seq)
+
+    async def _catch_up(self, after_seq: int) -> None:
+        """Fills that were told while nobody listened."""
+        while True:
+            try:
+                return await self.session.replay(after_seq)
+            except (ProrataError, TimeoutError) as error:
+                log.warning("replay_failed", book=str(self.row.book_id), error=repr(error))
+                await asyncio.sleep(_RETRY_S)
 
     async def _define_symbols(self) -> None:
         """Record specifications that are new or differ from what the book knows."""
@@ -280,11 +292,24 @@ class BookActor:
             )
 
     def _is_worth_deciding(self, stimulus: AnyStimulus) -> bool:
-        """A trigger whose price has gone again meanwhile is dropped, without a record."""
-        if not isinstance(stimulus, TriggerBlock):
-            return True
-        self._triggering.discard(stimulus.block_id)
-        return stimulus.block_id in set(self._reached())
+        """A trigger whose price has gone again is dropped, without a record. A fill that comes
+        before an earlier one of its order (still being told again) waits for that."""
+        match stimulus:
+            case TriggerBlock():
+                self._triggering.discard(stimulus.block_id)
+                return stimulus.block_id in set(self._reached())
+            case FillReported() if self._has_hole_before(stimulus):
+                asyncio.get_running_loop().call_later(_HOLE_RETRY_S, self.tell, stimulus)
+                return False
+            case _:
+                return True
+
+    def _has_hole_before(self, fill: FillReported) -> bool:
+        state = self.state
+        if state is None:
+            return False
+        order = state.closes.get(fill.order_id) or state.blocks.get(fill.order_id)
+        return order is not None and fill.cum_steps - fill.steps > order.fills.steps
 
     # -- triggers and snapshots
 

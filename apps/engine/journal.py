@@ -41,8 +41,8 @@ class Journal:
     async def append(self, book_id: UUID, epoch: int, records: Sequence[Record]) -> None:
         """Commit `records`: durable when this returns.
 
-        Raises LeaseLostError when the lease has another epoch, RepeatedCommandError when a
-        command id (or a seq) is there already. In both cases nothing was written.
+        Raises LeaseLostError when the lease has another epoch (or a seq is taken),
+        RepeatedCommandError when a command id is there already. In both cases nothing was written.
         """
         parameters = {
             "book": book_id,
@@ -59,7 +59,8 @@ class Journal:
                     sql.statement(self.broker, sql.APPEND), parameters, prepare=True
                 )
         except UniqueViolation as error:
-            if error.diag.constraint_name == "command_once":
+            # A cloned schema's constraints have other names: look, rather than compare names.
+            if await self.by_command(book_id, [record.command_id for record in records]):
                 raise RepeatedCommandError from error
             raise LeaseLostError(f"seq taken: {error.diag.message_detail}") from error
         if cursor.rowcount != len(records):

@@ -23,6 +23,7 @@ from apps.servers.types import SymbolSpec
 log = structlog.get_logger("engine.session")
 _RETRY_S = 2.0
 FIRST_QUOTES_WITHIN_S = 3.0
+REPLAY_WITHIN_S = 60.0
 
 Report = FillReported | OrderEnded
 Listener = Callable[[Report], None]
@@ -64,25 +65,13 @@ class ServerSession:
         self.bars = BarBuilder()
         self._listeners: dict[UUID, Listener] = {}
         self._cursor = 0
-        self._pump: asyncio.Task[None] | None = None
-        self._restart = asyncio.Event()
 
     async def run(self) -> None:
         """Connect, then pump events until cancelled."""
         await self._connect()
         while True:
-            self._restart.clear()
-            self._pump = asyncio.create_task(self._read_events(self._cursor))
-            restart = asyncio.create_task(self._restart.wait())
-            try:
-                await asyncio.wait({self._pump, restart}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                restart.cancel()
-                self._pump.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await self._pump
-            if not self._restart.is_set():
-                await asyncio.sleep(_RETRY_S)
+            await self._read_events(self.server, self._cursor, None)
+            await asyncio.sleep(_RETRY_S)
 
     async def close(self) -> None:
         await self.server.close()
@@ -100,11 +89,19 @@ class ServerSession:
     def forget(self, order_id: UUID) -> None:
         self._listeners.pop(order_id, None)
 
-    def rewind(self, seq: int) -> None:
-        """Tell again what came after `seq`: a book that was loaded now may have missed it."""
-        if seq < self._cursor:
-            self._cursor = seq
-            self._restart.set()
+    async def replay(self, after_seq: int) -> None:
+        """Tell again what came after `after_seq`, over a session of its own: a book that is loaded
+        now may have missed it. What arrives meanwhile comes through the main session as well."""
+        server = open_server(self.row.kind, self.row.config)
+        try:
+            async with asyncio.timeout(REPLAY_WITHIN_S):
+                await server.connect()
+                last_seq = (await server.health()).last_seq
+                if last_seq > after_seq:
+                    await self._read_events(server, after_seq, last_seq)
+            log.info("replayed", server=self.row.name, after_seq=after_seq, last_seq=last_seq)
+        finally:
+            await server.close()
 
     async def _connect(self) -> None:
         while True:
@@ -122,16 +119,23 @@ class ServerSession:
         self.ready.set()
         log.info("server_up", broker=self.broker, server=self.row.name, symbols=len(specs))
 
-    async def _read_events(self, from_seq: int) -> None:
+    async def _read_events(
+        self, server: TradingServer, from_seq: int, until_seq: int | None
+    ) -> None:
+        """Pass events on; to the end of the session, or up to `until_seq`."""
         try:
-            async for event in self.server.events(from_seq):
-                if isinstance(event, ev.Quote):
-                    self._quote(event)
-                    continue
-                self._cursor = max(self._cursor, event.seq)
-                report = to_report(event, self.specs)
-                if report is not None and report.order_id in self._listeners:
-                    self._listeners[report.order_id](report)
+            async with contextlib.aclosing(server.events(from_seq)) as stream:  # type: ignore[type-var]
+                async for event in stream:
+                    if isinstance(event, ev.Quote):
+                        self._quote(event)
+                        continue
+                    report = to_report(event, self.specs)
+                    if report is not None and report.order_id in self._listeners:
+                        self._listeners[report.order_id](report)
+                    if until_seq is None:
+                        self._cursor = max(self._cursor, event.seq)
+                    elif event.seq >= until_seq:
+                        return
         except ProrataError as error:
             log.warning("events_lost", server=self.row.name, code=error.code)
 

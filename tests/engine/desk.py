@@ -12,11 +12,14 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
+
+from django.db import connections
 
 from apps.core.book.commands import AdjustBalance, CloseBlock, Command, PlaceBlock
 from apps.demo.main_job_setup import Stage
@@ -108,6 +111,19 @@ def wait_for(question: Callable[[], T], within_s: float = 20.0) -> T:
         time.sleep(0.02)
 
 
+def committed(work: Callable[[], T]) -> T:
+    """Run `work` outside the test's transaction, so that other processes see what it writes."""
+
+    def alone() -> T:
+        try:
+            return work()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(alone).result()
+
+
 @dataclass
 class Desk:
     """What a test works with. Symbols fed by the test have the price that it says."""
@@ -150,13 +166,13 @@ class Desk:
     def sql(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of `query` with {block}, {ticket} … as this broker's tables."""
         with connect() as connection:
-            statement = sql.statement(self.broker, query)  # type: ignore[arg-type]
+            statement = sql.statement(self.broker, query)
             return connection.execute(statement, parameters).fetchall()
 
     def do(self, query: str, *parameters: Any) -> None:
         """Change rows behind everybody's back."""
         with connect() as connection:
-            connection.execute(sql.statement(self.broker, query), parameters)  # type: ignore[arg-type]
+            connection.execute(sql.statement(self.broker, query), parameters)
 
     def state_of(self, block_id: uuid.UUID) -> str:
         rows = self.sql("SELECT state FROM {block} WHERE id = %s", block_id)
@@ -195,9 +211,7 @@ class Desk:
         admin = loop.run_until_complete(context.__aenter__())
         loop.run_until_complete(admin.feed_start([symbol]))
         try:
-            yield lambda bid, ask: loop.run_until_complete(  # type: ignore[func-returns-value]
-                self._feed(admin, symbol, bid, ask)
-            )
+            yield lambda bid, ask: loop.run_until_complete(self._feed(admin, symbol, bid, ask))
         finally:
             loop.run_until_complete(context.__aexit__(None, None, None))
             loop.close()
