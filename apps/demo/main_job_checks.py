@@ -32,10 +32,10 @@ class Check:
     detail: str
 
 
-def check_all(stage: Stage, trades: Trades) -> list[Check]:
+def check_all(stage: Stage, trades: Trades, blocks: int) -> list[Check]:
     """Every check, once the book is at rest."""
     with broker_schema(stage.broker):
-        checks = [_at_rest(stage, trades)]
+        checks = [_at_rest(stage, trades, blocks)]
         checks += [_blocks(stage, trades), _prices(stage), _balances(stage)]
         checks += [_nothing_lost(stage, trades)]
         server, login, subs = _server_of(stage)
@@ -45,8 +45,8 @@ def check_all(stage: Stage, trades: Trades) -> list[Check]:
     return checks
 
 
-def _at_rest(stage: Stage, trades: Trades) -> Check:
-    """All acknowledged blocks are finished, and everything is projected."""
+def _at_rest(stage: Stage, trades: Trades, blocks: int) -> Check:
+    """As many blocks as asked for were opened, all are finished, everything is projected."""
     deadline_s = time.monotonic() + REST_WITHIN_S
     while True:
         head = JournalRecord.objects.filter(book_id=stage.book_id).order_by("-seq").first()
@@ -60,8 +60,8 @@ def _at_rest(stage: Stage, trades: Trades) -> Check:
         time.sleep(0.2)
     return Check(
         "all blocks finished and projected",
-        unfinished == 0 and lag == 0,
-        f"{len(trades.opened)} opened and closed, {len(trades.cancelled)} pending cancelled,"
+        unfinished == 0 and lag == 0 and len(trades.opened) == blocks,
+        f"{len(trades.opened)} of {blocks} opened and closed, {len(trades.cancelled)} pending cancelled,"
         f" {unfinished} unfinished, {lag} records behind",
     )
 

@@ -68,19 +68,17 @@ class Trader:
             time.sleep(0.005)
 
     def _life(self, number: int) -> None:
-        """One block from order to flat."""
+        """One block from order to flat. One that was never triggered, or whose price was passed
+        before it arrived, is followed by another at the market."""
         rng = random.Random(f"{self._seed}:{number}")
         with self.trades.lock:
             self._begun += 1
-        block_id = self._id(number, "place")
-        if not self._execute(self._order(rng, number, block_id)):
-            return
-        pending = number % 5 in (3, 4)
-        if not self._wait_until_open(block_id, TRIGGER_WITHIN_S if pending else OPEN_WITHIN_S):
-            if pending and self._cancel(number, block_id):
+        kind: OrderKind = {8: "limit", 9: "stop"}.get(number % 10, "market")  # type: ignore[assignment]
+        if kind == "market" or not self._open(rng, number, kind):
+            kind = "market"
+            if not self._open(rng, number, kind):
                 return
-            if not self._wait_until_open(block_id, OPEN_WITHIN_S):
-                raise TimeoutError(f"block {block_id} did not open in {OPEN_WITHIN_S} s")
+        block_id = self._id(number, kind)
         with self.trades.lock:
             self.trades.opened.add(block_id)
         fraction = Decimal(rng.randint(10, 90)) / 100
@@ -88,6 +86,20 @@ class Trader:
             CloseBlock(command_id=self._id(number, "part"), block_id=block_id, fraction=fraction)
         )
         self._execute(CloseBlock(command_id=self._id(number, "close"), block_id=block_id))
+
+    def _open(self, rng: random.Random, number: int, kind: OrderKind) -> bool:
+        """Whether a block was placed and opened (else it is refused, or off)."""
+        block_id = self._id(number, kind)
+        if self._execute(self._order(rng, block_id, kind)) is None:
+            return False
+        pending = kind != "market"
+        if self._wait_until_open(block_id, TRIGGER_WITHIN_S if pending else OPEN_WITHIN_S):
+            return True
+        if pending and self._cancel(number, block_id):
+            return False
+        if not self._wait_until_open(block_id, OPEN_WITHIN_S):
+            raise TimeoutError(f"block {block_id} did not open in {OPEN_WITHIN_S} s")
+        return True
 
     def _cancel(self, number: int, block_id: uuid.UUID) -> bool:
         """Whether it is off. An order that the server has already may still be filled."""
@@ -104,11 +116,10 @@ class Trader:
     def _id(self, number: int, what: str) -> uuid.UUID:
         return uuid.uuid5(self.stage.book_id, f"{what}:{number}")
 
-    def _order(self, rng: random.Random, number: int, block_id: uuid.UUID) -> PlaceBlock:
-        """Three of five at the market; a limit and a stop close enough to be reached."""
+    def _order(self, rng: random.Random, block_id: uuid.UUID, kind: OrderKind) -> PlaceBlock:
+        """A limit or a stop is close enough to be reached, mostly."""
         symbol = rng.choice(SYMBOLS)
         side: Side = rng.choice(("buy", "sell"))
-        kind: OrderKind = {3: "limit", 4: "stop"}.get(number % 5, "market")  # type: ignore[assignment]
         return PlaceBlock(
             command_id=block_id,
             symbol=symbol,

@@ -14,6 +14,7 @@ from apps.engine.messages import BlockView
 from apps.live import limits
 from apps.live.hub import hub
 from apps.live.patch import merge
+from config.asgi import application
 from tests.live.conftest import Open, Place
 from tests.live.publisher import frame, now_ms
 
@@ -117,6 +118,35 @@ async def test_a_slow_socket_gets_the_latest_state_and_no_backlog(
     await viewer.until(lambda s: s["book"]["floating"] == 299)
     assert viewer.heard < 40, "frames were conflated, not queued"
     await viewer.socket.disconnect()
+
+
+async def test_a_peer_that_takes_nothing_has_one_message_under_way(
+    here: Place, open_socket: Open
+) -> None:
+    """The transport pushes back by not returning from `send`; the state goes on without it."""
+    publisher, path = here.publisher(), f"/ws/desk/{here.book_id}"
+    publisher.frame(frame(rows(here, 100_000), seq=350))
+    socket = open_socket(path, "manager")
+    taken, free = asyncio.Queue[str](), asyncio.Event()
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.send":
+            taken.put_nowait(message["text"])
+            await free.wait()
+
+    told = asyncio.Queue[dict[str, Any]]()
+    told.put_nowait({"type": "websocket.connect"})
+    running = asyncio.create_task(application(socket.scope, told.get, send))
+    await asyncio.wait_for(taken.get(), 5)
+    for step in range(50):
+        publisher.frame(frame(rows(here, 100_000), seq=351 + step, floating=step))
+        await asyncio.sleep(0.01)
+    assert taken.empty(), "nothing is sent while the peer does not take it"
+    free.set()
+    second = json.loads(await asyncio.wait_for(taken.get(), 5))
+    assert second["patch"]["book"]["floating"] == 49, "then the latest, at once"
+    told.put_nowait({"type": "websocket.disconnect", "code": 1000})
+    await asyncio.wait_for(running, 5)
 
 
 async def test_silence_is_filled_and_the_age_of_the_data_stays_what_it_is(

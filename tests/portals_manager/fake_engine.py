@@ -87,9 +87,9 @@ class FakeEngine(threading.Thread):
     def preview_of(self, command: Any) -> Preview:
         """The engine's own preview of `command` on this state."""
         session = SimpleNamespace(quotes=self.inputs().quotes)
-        actor = SimpleNamespace(
-            is_committing=False, state=self.state, session=session, seq=self.seq
-        )
+        settled = asyncio.Event()
+        settled.set()
+        actor = SimpleNamespace(settled=settled, state=self.state, session=session, seq=self.seq)
         return asyncio.run(make_preview(cast(BookActor, actor), command))
 
     def _answer(self, request: Request) -> Reply:

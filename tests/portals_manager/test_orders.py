@@ -128,8 +128,9 @@ def test_a_refusal_gets_a_new_command_id_and_an_unreached_engine_does_not(
 def test_an_unknown_outcome_is_called_unknown_and_asked_again_with_the_same_id(
     book: Book, manager: Client, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_client, "_DEFAULT_TIMEOUT_S", 0.3)
-    monkeypatch.setitem(engine_client.execute.__kwdefaults__, "timeout_s", 0.3)
+    defaults = engine_client.execute.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "timeout_s", 0.3)
     engine.mute = True
     ticket = order()
     answer = manager.post(book.url + "orders", ticket)

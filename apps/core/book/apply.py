@@ -85,7 +85,7 @@ def _allocated(state: BookState, event: ev.BlockAllocated) -> None:
     block = state.blocks[event.block_id]
     block.status = next_status(block.status, "allocated")
     served = np.flatnonzero(event.steps)
-    places = vec([state.index[int(account)] for account in event.account_ids])
+    places = state.places(event.account_ids)
     block.members = places[served]
     block.target_steps = event.steps[served]
     block.order_steps = event.order_steps

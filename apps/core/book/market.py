@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Context, Decimal
+from fractions import Fraction
 
 from apps.core.book.commands import QuoteIn, SymbolInfo
 from apps.core.book.state import BookState
@@ -27,6 +28,10 @@ class Market:
         self._quotes = quotes
         self._max_age_ms = max_age_ms
         self.read: dict[str, QuoteIn] = {}
+        self.rates: dict[tuple[str, str], Decimal | None] = {}
+        """Conversions made of these quotes so far."""
+        self.margins: dict[tuple[str, str, int], Fraction | None] = {}
+        """(symbol, currency, leverage) → margin per step so far."""
 
     def last(self, symbol: str) -> QuoteIn | None:
         """The last quote, however old."""
@@ -71,6 +76,12 @@ def rate(state: BookState, market: Market, base: str, quote: str) -> Decimal | N
     """
     if base == quote:
         return Decimal(1)
+    if (base, quote) not in market.rates:
+        market.rates[base, quote] = _rate(state, market, base, quote)
+    return market.rates[base, quote]
+
+
+def _rate(state: BookState, market: Market, base: str, quote: str) -> Decimal | None:
     found = _direct(state, market, base, quote)
     for pivot in _PIVOTS:
         if found is not None:

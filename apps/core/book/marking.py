@@ -58,6 +58,16 @@ def margin_per_step(
 
     FX: step · contract / leverage · (margin currency → account). CFD: the same times the price.
     """
+    effective = max(1, min(leverage, symbol.max_leverage))
+    key = (symbol.name, currency, effective)
+    if key not in market.margins:
+        market.margins[key] = _margin_per_step(state, market, symbol, currency, effective)
+    return market.margins[key]
+
+
+def _margin_per_step(
+    state: BookState, market: Market, symbol: SymbolInfo, currency: str, leverage: int
+) -> Fraction | None:
     found = rate(state, market, symbol.margin_currency, currency)
     if found is None:
         return None
@@ -67,8 +77,7 @@ def margin_per_step(
         if quote is None:
             return None
         units *= Fraction(mid_points(quote)) / 10**symbol.digits
-    effective = max(1, min(leverage, symbol.max_leverage))
-    money: Fraction = units / effective * Fraction(found) * 10 ** state.digits_of[currency]
+    money: Fraction = units / leverage * Fraction(found) * 10 ** state.digits_of[currency]
     return money
 
 

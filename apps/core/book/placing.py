@@ -169,7 +169,7 @@ def allocate_block(
     Raises RejectedError `no_participants`, `insufficient_margin`, `nothing_allocated`.
     """
     quote = market.fresh(symbol.name)
-    places = vec([state.index[int(account)] for account in participants])
+    places = state.places(participants)
     places = places[state.members.status[places] != DETACHED]
     if not places.size:
         raise RejectedError("no_participants", "No participant is linked to this book any more.")

@@ -222,6 +222,16 @@ class BookState(msgspec.Struct, dict=True):
             self.__dict__["_index"] = cached
         return cached
 
+    def places(self, account_ids: Vec) -> Vec:
+        """Places of many accounts, all of them members."""
+        cached: tuple[Vec, Vec] | None = self.__dict__.get("_sorted")
+        if cached is None or cached[0].size != self.members.size:
+            order = np.argsort(self.members.account_ids)
+            cached = self.__dict__["_sorted"] = (order, self.members.account_ids[order])
+        order, ids = cached
+        found: Vec = order[np.searchsorted(ids, account_ids)]
+        return found
+
     @property
     def groups(self) -> list[Group]:
         """Members by (currency, leverage): money is converted once per group, not per member."""

@@ -1,5 +1,5 @@
 // The terminal: one socket, one state, and the parts of the page that show it.
-import { toast } from "../dom.js";
+import { patchText, toast } from "../dom.js";
 import { openDialog } from "../dialog.js";
 import { setFreshness } from "../freshness.js";
 import { connectState } from "../live-state.js";
@@ -18,6 +18,7 @@ let state = {};
 let seenSeq = null;
 let live = null;
 let wanted = "";
+let refusal = "";
 
 function pick(symbol) {
   for (const button of desk.querySelectorAll("[data-pick]")) {
@@ -60,15 +61,20 @@ function askForRows(force = false) {
 
 function linkState({ state: link, code }) {
   setFreshness(pill, { state: link });
-  const down = link === "stale" || link === "offline";
-  note.hidden = !down;
-  if (down) {
-    const words = code ? `${desk.dataset.wordRefused} ${code}` : desk.dataset.wordStale;
-    note.querySelector("[data-stale-text]").textContent = words;
-  }
+  refusal = code ?? "";
+  showAge();
   if (link !== "live") wanted = "";
 }
 
+// The pill counts by itself: old data is old whether the socket is down or the engine silent.
+function showAge() {
+  const down = pill.dataset.state === "stale" || pill.dataset.state === "offline";
+  desk.dataset.stale = String(down);
+  note.hidden = !down;
+  patchText(note.querySelector("[data-stale-text]"), refusal ? `${desk.dataset.wordRefused} ${refusal}` : desk.dataset.wordStale);
+}
+
+new MutationObserver(showAge).observe(pill, { attributeFilter: ["data-state"] });
 live = connectState({ url: desk.dataset.ws, onChange: paint, onState: linkState });
 watchTicket(() => state, pick);
 watchBlocks(() => state);

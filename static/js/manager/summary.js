@@ -5,6 +5,17 @@ import { moneyText, percentText, pnlText, scaledText } from "../format.js";
 const figures = liveFigures(document.querySelector(".term-stats"));
 const parts = document.querySelector("[data-aum-parts]");
 
+// One figure for each currency, each read from left to right in every language.
+function part(currency) {
+  const found = parts.querySelector(`[data-aum="${CSS.escape(currency)}"]`);
+  if (found) return found;
+  const span = document.createElement("span");
+  span.className = "num";
+  span.dataset.aum = currency;
+  parts.append(span);
+  return span;
+}
+
 export function paintSummary({ book = {}, aum = {} }) {
   if (book.currency === undefined) return;
   patchFigure(figures.get("book:aum"), moneyText(book.aum, book.currency));
@@ -14,6 +25,6 @@ export function paintSummary({ book = {}, aum = {} }) {
   patchFigure(figures.get("book:level"), level === undefined ? "–" : percentText(level, 1));
   patchText(figures.get("book:below"), scaledText(book.below_full_margin, 0));
   const several = Object.keys(aum).length > 1;
-  const text = several ? Object.entries(aum).map(([name, minor]) => `${moneyText(minor, name)} ${name}`).join(" · ") : "";
-  patchText(parts, text);
+  for (const [name, minor] of several ? Object.entries(aum) : []) patchText(part(name), `${moneyText(minor, name)} ${name}`);
+  for (const span of parts.querySelectorAll("[data-aum]")) if (!several || !(span.dataset.aum in aum)) span.remove();
 }

@@ -35,7 +35,9 @@ export function watchTicket(stateNow, pick) {
   // Placing from the preview: the ticket's own form is sent, the dialog goes.
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-place-from-preview]");
-    if (!button || performance.now() - openedAt < SETTLE_MS) return;
+    if (!button) return;
+    const byKey = event.detail === 0;
+    if (byKey && performance.now() - openedAt < SETTLE_MS) return;
     button.disabled = true; // one click, one order; the command id in the form is what makes it sure
     button.closest("dialog").close();
     $("#ticket-place", ticket()).click();

@@ -65,7 +65,7 @@ class Command(BaseCommand):
         trades = trader.play(None if options["no_kill"] else lambda: kill_engine(stage))
         marks.append(time.monotonic())
         self.stdout.write("checking")
-        checks = check_all(stage, trades)
+        checks = check_all(stage, trades, options["blocks"])
         marks.append(time.monotonic())
         names = ("setup", "trading", "checking")
         spent = [after - before for before, after in itertools.pairwise(marks)]
