@@ -170,7 +170,12 @@ REFUSALS: dict[str, dict[str, Any]] = {
 def test_bad_orders_are_refused_by_code_and_change_nothing(code: str) -> None:
     world = World(8, accounts=3, moods=False)
     before = encode(world.book)
-    fields: dict[str, Any] = {"symbol": "EURUSD", "side": "buy", "volume_lots": Decimal(1), **REFUSALS[code]}
+    fields: dict[str, Any] = {
+        "symbol": "EURUSD",
+        "side": "buy",
+        "volume_lots": Decimal(1),
+        **REFUSALS[code],
+    }
     body = world.tell(c.PlaceBlock(command_id=world.new_id(), **fields))
     refused = refusal(body)
     assert refused is not None
@@ -189,6 +194,20 @@ def test_stale_quotes_are_refused_and_the_limit_is_said() -> None:
     assert isinstance(refused, ev.CommandRefused)
     assert refused.code == "stale_quote"
     assert "15 s" in refused.message
+
+
+def test_equity_that_cannot_be_known_is_no_weight() -> None:
+    world = World(9, accounts=3, moods=False)
+    world.place("1.00", "GBPUSD")
+    world.settle()
+    inputs = world.inputs()
+    inputs.quotes = {k: q for k, q in inputs.quotes.items() if k != "GBPUSD"}
+    command = c.PlaceBlock(
+        command_id=world.new_id(), symbol="EURUSD", side="buy", volume_lots=Decimal(1)
+    )
+    refused = decide(world.book, command, inputs).events[0]
+    assert isinstance(refused, ev.CommandRefused)
+    assert refused.code == "no_quote"
 
 
 def test_preview_is_what_placing_does_and_writes_nothing() -> None:
