@@ -61,7 +61,8 @@ def _at_rest(stage: Stage, trades: Trades, blocks: int) -> Check:
     return Check(
         "all blocks finished and projected",
         unfinished == 0 and lag == 0 and len(trades.opened) == blocks,
-        f"{len(trades.opened)} of {blocks} opened and closed, {len(trades.cancelled)} pending cancelled,"
+        f"{len(trades.opened)} of {blocks} opened and closed,"
+        f" {len(trades.cancelled)} pending cancelled,"
         f" {unfinished} unfinished, {lag} records behind",
     )
 

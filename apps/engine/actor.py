@@ -76,6 +76,7 @@ class BookActor:
         self.session = session
         self.state: BookState | None = None
         self.seq = 0
+        self.ready = asyncio.Event()
         self.settled = asyncio.Event()
         self.settled.set()
         self.changes = 0
@@ -98,10 +99,12 @@ class BookActor:
 
     async def run(self) -> None:
         """Until cancelled. Raises LeaseLostError when another engine owns the book."""
+        self.ready.clear()
         await self.session.wait_until_usable()
         self._sender = Sender(self.session, self.row.master_login, self.tell)
         try:
             await self._load()
+            self.ready.set()
             while True:
                 batch = [await self.inbox.get()]
                 while len(batch) < MAX_BATCH and not self.inbox.empty():

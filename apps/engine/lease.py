@@ -51,7 +51,6 @@ class Leases:
                 {"books": list(held), "epochs": list(held.values())},
             )
             kept = {row[0] for row in await cursor.fetchall()}
-        await self.announce(broker, kept)
         return set(held) - kept
 
     async def announce(self, broker: str, books: set[UUID]) -> None:

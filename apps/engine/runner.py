@@ -141,6 +141,8 @@ class Engine:
                 for book_id in await self._leases.renew(broker.slug, broker.epochs()):
                     log.error("lease_lost", broker=broker.slug, book=str(book_id))
                     await self._drop(broker, book_id)
+                ready = {b for b, r in broker.books.items() if r.actor.ready.is_set()}
+                await self._leases.announce(broker.slug, ready)
                 await self._announce(broker)
             await asyncio.sleep(HEARTBEAT_S)
 
@@ -212,12 +214,12 @@ class Engine:
         task = asyncio.create_task(self._run_book(broker, actor))
         broker.books[row.book_id] = Running(actor, answers, task)
         broker.projector.notify(row.book_id, 0)
-        await self._leases.announce(broker.slug, {row.book_id})
         log.info("book_taken", broker=broker.slug, book=str(row.book_id), epoch=epoch)
 
     async def _run_book(self, broker: BrokerRuntime, actor: BookActor) -> None:
         """A book that fails is loaded again; one that was lost is left alone."""
         while True:
+            announcing = asyncio.create_task(self._announce_when_ready(actor))
             try:
                 await actor.run()
             except LeaseLostError as error:
@@ -227,6 +229,13 @@ class Engine:
             except Exception:
                 log.exception("book_failed", book=str(actor.row.book_id))
                 await asyncio.sleep(_RESTART_S)
+            finally:
+                announcing.cancel()
+
+    async def _announce_when_ready(self, actor: BookActor) -> None:
+        """Clients send from then on; before, they are told at once that nobody serves the book."""
+        await actor.ready.wait()
+        await self._leases.announce(actor.row.broker, {actor.row.book_id})
 
     async def _drop(self, broker: BrokerRuntime, book_id: UUID) -> None:
         running = broker.books.pop(book_id, None)

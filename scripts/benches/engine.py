@@ -127,12 +127,12 @@ class Book:
                     max_leverage=500,
                 )
             )
-        currency = np.array([rng.randrange(4) for _ in range(accounts)], dtype=np.int64)
+        currencies = np.array([rng.randrange(4) for _ in range(accounts)], dtype=np.int64)
         money = [int(min(rng.lognormvariate(14, 1.2), 1e9)) for _ in range(accounts)]
         state.members = Members(
             account_ids=np.arange(1, accounts + 1, dtype=np.int64),
             logins=np.arange(1, accounts + 1, dtype=np.int64),
-            currency=currency,
+            currency=currencies,
             leverage=vec([rng.choice((30, 100, 200)) for _ in range(accounts)]),
             balance_minor=vec(money),
             status=np.zeros(accounts, dtype=np.int64),

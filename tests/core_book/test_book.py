@@ -196,6 +196,20 @@ def test_stale_quotes_are_refused_and_the_limit_is_said() -> None:
     assert "15 s" in refused.message
 
 
+def test_equity_that_cannot_be_known_is_no_weight() -> None:
+    world = World(9, accounts=3, moods=False)
+    world.place("1.00", "GBPUSD")
+    world.settle()
+    inputs = world.inputs()
+    inputs.quotes = {k: q for k, q in inputs.quotes.items() if k != "GBPUSD"}
+    command = c.PlaceBlock(
+        command_id=world.new_id(), symbol="EURUSD", side="buy", volume_lots=Decimal(1)
+    )
+    refused = decide(world.book, command, inputs).events[0]
+    assert isinstance(refused, ev.CommandRefused)
+    assert refused.code == "no_quote"
+
+
 def test_preview_is_what_placing_does_and_writes_nothing() -> None:
     world = World(10, accounts=9, moods=False)
     before = encode(world.book)

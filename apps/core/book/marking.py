@@ -14,6 +14,7 @@ from apps.core.book.codec import Vec
 from apps.core.book.commands import SymbolInfo
 from apps.core.book.market import Market, mid_points, rate
 from apps.core.book.state import BookState, Exposure
+from apps.core.errors import RejectedError
 from apps.core.ints import scale_half_up
 from apps.core.pnl import SymbolTerms, minor_per_point_step
 
@@ -43,12 +44,27 @@ def symbol_floating(state: BookState, market: Market, name: str, exposure: Expos
     return result
 
 
-def floating(state: BookState, market: Market) -> Vec:
-    """Floating P&L of every member over all symbols, int64[members]."""
+def floating(state: BookState, market: Market, *, strict: bool = False) -> Vec:
+    """Floating P&L of every member over all symbols, int64[members].
+
+    `strict`: for decisions. Raises RejectedError `no_quote` where an open symbol has never been
+    quoted to us; an old quote counts (a market that is closed has no other price).
+    """
     total = np.zeros(state.members.size, dtype=np.int64)
     for name in sorted(state.exposures):
-        total += symbol_floating(state, market, name, state.exposures[name])
+        exposure = state.exposures[name]
+        if strict and market.last(name) is None and _is_open(exposure):
+            raise RejectedError(
+                "no_quote",
+                f"There is no quote of {name} yet, which accounts hold: their equity is not known.",
+                symbol=name,
+            )
+        total += symbol_floating(state, market, name, exposure)
     return total
+
+
+def _is_open(exposure: Exposure) -> bool:
+    return bool(exposure.long_steps.any() or exposure.short_steps.any())
 
 
 def margin_per_step(

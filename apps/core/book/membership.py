@@ -157,7 +157,7 @@ def adjust_balance(state: BookState, command: AdjustBalance, market: Market) -> 
 def _free_minor(state: BookState, market: Market, at: int) -> int:
     """min(balance, equity − used margin) less what pending operations will take."""
     balance = int(state.members.balance_minor[at])
-    equity = balance + int(floating(state, market)[at])
+    equity = balance + int(floating(state, market, strict=True)[at])
     pending = sum(
         min(0, intent.amount_minor)
         for intent in state.intents.values()

@@ -173,7 +173,7 @@ def allocate_block(
     places = places[state.members.status[places] != DETACHED]
     if not places.size:
         raise RejectedError("no_participants", "No participant is linked to this book any more.")
-    equity = state.members.balance_minor + floating(state, market)
+    equity = state.members.balance_minor + floating(state, market, strict=True)
     caps = margin_caps(state, market, symbol, equity, inputs.margin_level_min_pct)
     weights, rates, unpriced = _common_currency(state, market, equity)
     exclusion = np.where(state.members.status == ACTIVE, 0, int(Reason.CLOSE_ONLY))
