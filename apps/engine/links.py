@@ -83,9 +83,7 @@ def leave(broker: str, link: Link, actor: User | None) -> Outcome:
         )
         link.refresh_from_db()
         if changed:
-            audit(
-                actor, "link.detach", f"link:{link.public_id}", before=before, after=_facts(link)
-            )
+            audit(actor, "link.detach", f"link:{link.public_id}", before=before, after=_facts(link))
     return outcome
 
 

@@ -150,7 +150,8 @@ export function makeCurve(figure) {
       return;
     }
     const flows = data.flows.slice(-3).map((flow) => `${flow.label} ${pnlText(flow.amount, data.currency)}`);
-    const parts = [`${wordEquity} ${money(data.equity.at(-1))}`, `${wordLow} ${money(Math.min(...data.equity))}`, `${wordHigh} ${money(Math.max(...data.equity))}`];
+    const last = tail ? tail.equity : data.equity.at(-1);
+    const parts = [`${wordEquity} ${money(last)}`, `${wordLow} ${money(Math.min(...data.equity, last))}`, `${wordHigh} ${money(Math.max(...data.equity, last))}`];
     if (flows.length) parts.push(`${wordFlows}: ${flows.join(", ")}`);
     patchText(said, parts.join(" · "));
   }
@@ -158,7 +159,9 @@ export function makeCurve(figure) {
   function live(atMs, account) {
     const before = tail?.at_s;
     tail = { at_s: Math.floor(atMs / 1000), equity: account.equity, balance: account.balance };
-    if (chart && tail.at_s !== before) chart.setData(columns());
+    if (!chart || tail.at_s === before) return;
+    chart.setData(columns());
+    tell(chart);
   }
 
   new ResizeObserver(() => chart?.setSize({ width: plot.clientWidth, height: plot.clientHeight })).observe(plot);
