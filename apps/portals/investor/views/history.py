@@ -48,7 +48,10 @@ class Asked:
 @require_role(Role.INVESTOR)
 def history(request: HttpRequest) -> HttpResponse:
     """GET ?account=&symbol=&since=&until=&page="""
-    asked = _asked(request)
+    return _page(request, _asked(request))
+
+
+def _page(request: HttpRequest, asked: Asked) -> HttpResponse:
     found = Paginator(asked.tickets, PAGE_ROWS).get_page(request.GET.get("page"))
     totals = realised_by_account(asked.tickets)
     query = request.GET.copy()
@@ -74,7 +77,7 @@ def export(request: HttpRequest) -> HttpResponse:
     """
     asked = _asked(request)
     if _status(asked) != HTTPStatus.OK:
-        return history(request)
+        return _page(request, asked)
     response = HttpResponse(_csv(asked), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="tickets.csv"'
     response["Cache-Control"] = "private, no-store"
