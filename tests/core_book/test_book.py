@@ -170,7 +170,12 @@ REFUSALS: dict[str, dict[str, Any]] = {
 def test_bad_orders_are_refused_by_code_and_change_nothing(code: str) -> None:
     world = World(8, accounts=3, moods=False)
     before = encode(world.book)
-    fields: dict[str, Any] = {"symbol": "EURUSD", "side": "buy", "volume_lots": Decimal(1), **REFUSALS[code]}
+    fields: dict[str, Any] = {
+        "symbol": "EURUSD",
+        "side": "buy",
+        "volume_lots": Decimal(1),
+        **REFUSALS[code],
+    }
     body = world.tell(c.PlaceBlock(command_id=world.new_id(), **fields))
     refused = refusal(body)
     assert refused is not None

@@ -7,12 +7,14 @@ import io
 import json
 import re
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils.timezone import now as utc_now
 
 from apps.accounts.models import Role
-from apps.allocation.models import EquityPoint
+from apps.allocation.models import EquityPoint, Ticket
 from apps.billing.models import Document
 from apps.portals.investor.csv_cells import safe_cell
 from tenants.door import broker_schema
@@ -120,6 +122,13 @@ def test_the_curve_is_persisted_thinned_and_marks_flows(page: Client, history: H
     assert curve["equity"][-1] == 3999
     assert [(flow["kind"], flow["amount"]) for flow in curve["flows"]] == [("withdrawal", -20_000)]
     assert json.loads(page.get(url, {"range": "1D"}).content)["at_s"] == []
+    recent = utc_now() - timedelta(minutes=3)
+    EquityPoint.objects.bulk_create(
+        EquityPoint(account_id=history.account_id, at=recent + timedelta(seconds=20 * n),
+                    balance_minor=1, equity_minor=n) for n in range(4)
+    )  # fmt: skip
+    young = json.loads(page.get(url, {"range": "7D"}).content)
+    assert young["equity"] == [0, 1, 2, 3]  # not thinned to one point of a week
     wrong = page.get(url, {"range": "2Y"})
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "range_unknown")
 
@@ -191,3 +200,16 @@ def test_fees_show_the_accrual_the_charge_and_the_statement(page: Client, histor
     assert pdf["Content-Type"] == "application/pdf"
     assert pdf.content.startswith(b"%PDF")
     assert document.reference in pdf["Content-Disposition"]
+
+
+def test_an_account_that_left_shows_its_balance_and_promises_nothing_live(
+    page: Client, history: History
+) -> None:
+    history.mark("2026-10-31 12:00", floating=-1_671)
+    Ticket.objects.filter(account_id=history.account_id).update(open_steps=0)
+    history.link.status = "detached"
+    history.link.save()
+    answer = page.get("/portal/")
+    assert "−16.71" not in text_of(answer.content)
+    assert "This account follows nobody" in text_of(answer.content)
+    assert "/ws/portfolio" not in answer.content.decode()

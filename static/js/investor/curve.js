@@ -86,7 +86,7 @@ export function makeCurve(figure) {
       series: [
         {},
         { stroke: line, width: 1.75, points: { show: false }, gaps: gapsOf },
-        { stroke: muted, width: 1, dash: [4, 3], points: { show: false }, gaps: gapsOf },
+        { stroke: muted, width: 1, dash: [4, 3], points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }), gaps: gapsOf },
       ],
       axes: [
         { ...axis, space: narrow ? 60 : 80, values: (self, ticks, _axis, _space, step) => ticks.map((tick) => timeText(tick, step)) },

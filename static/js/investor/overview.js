@@ -46,4 +46,5 @@ for (const button of $$("[data-range]", page)) {
 }
 table.addEventListener("htmx:afterSwap", () => paintTickets(table, tickets));
 curve.show(curve.range());
-connectState({ url: page.dataset.ws, onChange: paint, onState: told });
+// Without a mandate nothing moves: the record is all there is.
+if (page.dataset.ws) connectState({ url: page.dataset.ws, onChange: paint, onState: told });
