@@ -1,21 +1,19 @@
-"""Joining a master and leaving it.
+"""Joining a master.
 
 The book decides; the link's row follows its journal (the projection sets status and times), so
-nothing here writes a status. Command ids come from the link's own id: a repeat after a lost
-answer joins (or leaves) once.
+nothing here writes a status. The command id is the link's own id: a repeat after a lost answer
+joins once.
 """
 
 from __future__ import annotations
-
-import uuid
 
 from django.db import transaction
 
 from apps.accounts.audit import audit
 from apps.accounts.models import Link, Master, TradingAccount, User
-from apps.core.book.commands import LinkAccount, UnlinkAccount
+from apps.core.book.commands import LinkAccount
 from apps.core.errors import ConflictError
-from apps.engine.client import Outcome, execute
+from apps.engine.client import execute
 
 
 def join(broker: str, master: Master, account: TradingAccount, actor: User | None) -> Link:
@@ -43,22 +41,6 @@ def join(broker: str, master: Master, account: TradingAccount, actor: User | Non
     command = LinkAccount(command_id=link.public_id, account_id=account.id, placed_by=_name(actor))
     execute(broker, master.public_id, command)
     return link
-
-
-def leave(broker: str, link: Link, actor: User | None) -> Outcome:
-    """Close the account's tickets at the market and detach it.
-
-    Raises whatever the engine answers; after UnknownOutcomeError call again: the same command id
-    is used.
-    """
-    with transaction.atomic():
-        audit(actor, "link.leave", f"link:{link.public_id}", before=_facts(link))
-    command = UnlinkAccount(
-        command_id=uuid.uuid5(link.public_id, "leave"),
-        account_id=link.account_id,
-        placed_by=_name(actor),
-    )
-    return execute(broker, link.master.public_id, command)
 
 
 def _name(actor: User | None) -> str:

@@ -13,7 +13,6 @@ import redis
 from django.conf import settings
 from django.db import connection
 
-from apps.core.book.commands import Command
 from apps.engine import channels
 from apps.engine.messages import Failure, Outcome, Reply, Request
 
@@ -30,11 +29,11 @@ def refused(kind: str, code: str, message: str = "") -> Reply:
 
 
 @contextmanager
-def engine(broker: str, book_id: UUID, handler: Handler) -> Iterator[list[Command]]:
+def engine(broker: str, book_id: UUID, handler: Handler) -> Iterator[list[Any]]:
     """Holds the book's lease and answers each command by `handler`; yields what it was asked."""
     store = redis.Redis.from_url(settings.REDIS_URL)
     store.set(channels.lease(broker, book_id), "test", ex=60)
-    asked: list[Command] = []
+    asked: list[Any] = []
     stop = threading.Event()
 
     def serve() -> None:

@@ -82,6 +82,10 @@ class History:
             marked_at=utc(at),
         )
 
+    def _mark_soon(self, at: str) -> None:
+        """The engine records a change some seconds after it."""
+        self.mark(f"{at}:05")
+
     def realise(self, at: str, pnl_minor: int) -> None:
         """A closed trade's result."""
         self.balance += pnl_minor
@@ -90,9 +94,11 @@ class History:
             ticket_id=seq, block_id=uuid.uuid4(), account_id=self.account_id, entry="out",
             steps=1, price=Decimal("1.1"), pnl_minor=pnl_minor, at=utc(at), seq=seq,
         )  # fmt: skip
-        self.mark(at)
+        self._mark_soon(at)
 
-    def flow(self, at: str, amount_minor: int, kind: str = "", command: object = None) -> None:
+    def flow(
+        self, at: str, amount_minor: int, kind: str = "", command: uuid.UUID | None = None
+    ) -> None:
         """Money in (> 0) or out."""
         self.balance += amount_minor
         CashFlow.objects.create(
@@ -103,4 +109,4 @@ class History:
             at=utc(at),
             seq=next(_seq),
         )
-        self.mark(at)
+        self._mark_soon(at)

@@ -9,9 +9,9 @@ from django.db.models import Sum
 
 from apps.allocation.models import AccountState
 from apps.billing.models import Entry, FeeCharge, FeeCollection, Line
-from apps.billing.services import collect as collecting
 from apps.billing.services.collect import collect_due
 from apps.core.book.commands import AdjustBalance
+from apps.engine import client
 from tenants.door import broker_schema
 from tenants.models import Broker
 from tests.billing.engine_stub import Answer, done, engine, refused
@@ -62,7 +62,7 @@ def test_an_unknown_outcome_stays_open_and_is_asked_with_the_same_id(
     own_broker: Broker, owing: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers: list[Answer] = [None, done(status="sent"), done(status="done")]
-    monkeypatch.setattr(collecting.client.execute, "__kwdefaults__", {"timeout_s": 0.3})
+    monkeypatch.setattr(client.execute, "__kwdefaults__", {"timeout_s": 0.3})
     with engine(own_broker.slug, owing.master.public_id, lambda _: answers.pop(0)) as asked:
         assert collect_due().unknown == 1
         attempt = FeeCollection.objects.get(charge__link=owing.link)

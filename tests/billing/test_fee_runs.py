@@ -247,3 +247,35 @@ def test_who_left_is_settled_up_to_then(in_acme: Broker) -> None:
     settle("2026-10")
     assert columns(history)[0][0] == 2_000
     assert len(settle("2026-11").charges) == 0
+
+
+def test_money_that_moved_after_the_last_point_is_in_the_equity(in_acme: Broker) -> None:
+    """A deposit half a minute before the period's end: no point has seen it yet."""
+    history = History(1_000_000)
+    plan(history.master)
+    history.realise("2026-10-10 12:00", 50_000)
+    history.balance += 300_000
+    CashFlow.objects.create(
+        command_id=history.link.public_id, account_id=history.account_id, kind="deposit",
+        amount_minor=300_000, at=utc("2026-10-31 23:59:30"), seq=999,
+    )  # fmt: skip
+    settle("2026-10")
+    assert columns(history) == [(10_000, 1_340_000, Decimal(1_340_000))]
+
+
+def test_a_point_that_already_holds_a_flow_is_not_taken_for_before_it(in_acme: Broker) -> None:
+    """The recorder stamps whole seconds: 12:00:05 may hold a withdrawal of 12:00:05.7."""
+    history = History(1_000_000)
+    plan(history.master)
+    history.realise("2026-10-10 12:00", -200_000)
+    CashFlow.objects.create(
+        command_id=history.link.public_id, account_id=history.account_id, kind="withdrawal",
+        amount_minor=-400_000, at=utc("2026-10-11 12:00:05.700"), seq=999,
+    )  # fmt: skip
+    history.balance -= 400_000
+    history.mark("2026-10-11 12:00:05")
+    history.mark("2026-10-11 12:01:00")
+    settle("2026-10")
+    charge = FeeCharge.objects.get()
+    assert charge.hwm_after == 500_000  # 1,000,000 · (800,000 − 400,000) / 800,000
+    assert charge.figures["other_minor"] == 0

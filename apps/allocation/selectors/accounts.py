@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from django.db import connection
 from django.db.models import QuerySet, Sum
@@ -26,7 +26,8 @@ WHERE account_id = %(account_id)s AND at >= %(since)s AND at <= %(until)s
 ORDER BY slot, at DESC
 """
 
-_FIRST = "SELECT min(at) FROM allocation_equitypoint WHERE account_id = %s"
+_FIRST = "SELECT min(at) FROM allocation_equitypoint WHERE account_id = %s AND at >= %s"
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +97,11 @@ def flows_of(account_id: int, since: datetime | None, until: datetime) -> QueryS
 
 
 def equity_curve(account_id: int, since: datetime | None, until: datetime) -> Curve:
-    """The persisted curve, thinned to about MAX_POINTS; from the first point when since is None."""
+    """The persisted curve since then (all of it when None), thinned to about MAX_POINTS."""
     with connection.cursor() as cursor:
-        if since is None:
-            cursor.execute(_FIRST, [account_id])
-            since = cursor.fetchone()[0] or until
+        # Slots are cut from what there is, so that a young account shows all its points.
+        cursor.execute(_FIRST, [account_id, since or _EVER])
+        since = cursor.fetchone()[0] or until
         span: timedelta = until - since
         cursor.execute(
             _CURVE,

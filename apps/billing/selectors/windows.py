@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -21,15 +21,27 @@ from apps.billing.models import FeeCharge, HighWaterMark
 
 _MOVES = (CashFlow.Kind.DEPOSIT, CashFlow.Kind.WITHDRAWAL)
 
-# The last point at or before a moment (strictly before it for a flow), account by account.
+# Equity at a moment: the last recorded point that tells clearly what it holds, moved by the cash
+# that came or went since. A point is stamped with a whole second and holds what happened within
+# about one second of it, so a point next to a deal or a flow of its account is passed over.
 _POINTS = """
-SELECT p.at, p.balance_minor, p.equity_minor
+SELECT p.at, p.balance_minor, p.equity_minor,
+    coalesce((SELECT sum(f.amount_minor) FROM allocation_cashflow f
+        WHERE f.account_id = w.account_id AND f.at > coalesce(p.at, w.since)
+          AND (f.at < w.moment OR (f.at = w.moment AND NOT w.strict))), 0)::bigint,
+    coalesce((SELECT sum(d.pnl_minor) FROM allocation_deal d
+        WHERE d.account_id = w.account_id AND d.at > coalesce(p.at, w.since)
+          AND (d.at < w.moment OR (d.at = w.moment AND NOT w.strict))), 0)::bigint
 FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::boolean[])
      WITH ORDINALITY AS w(account_id, since, moment, strict, no)
 LEFT JOIN LATERAL (
     SELECT at, balance_minor, equity_minor FROM allocation_equitypoint e
     WHERE e.account_id = w.account_id AND e.at >= w.since
       AND (e.at < w.moment OR (e.at = w.moment AND NOT w.strict))
+      AND NOT EXISTS (SELECT 1 FROM allocation_deal d WHERE d.account_id = e.account_id
+          AND d.at BETWEEN e.at - interval '1 s' AND e.at + interval '1 s')
+      AND NOT EXISTS (SELECT 1 FROM allocation_cashflow f WHERE f.account_id = e.account_id
+          AND f.at BETWEEN e.at - interval '1 s' AND e.at + interval '1 s')
     ORDER BY e.at DESC LIMIT 1
 ) p ON true
 ORDER BY w.no
@@ -74,7 +86,7 @@ def windows(links: Sequence[Link], until: datetime) -> list[Window]:
         asks.append((span, span.starts_at, False))
         asks += [(span, flow.at, True) for flow in flows[span.link.id] if flow.kind in _MOVES]
         asks.append((span, span.ends_at, False))
-    marks = iter(_marks(asks, states, flows, fees))
+    marks = iter(_marks(asks, states, fees))
     realised = _realised(spans)
     made = []
     for span, result in zip(spans, realised, strict=True):
@@ -170,8 +182,7 @@ class _FeesDue:
 
 def _marks(
     asks: Sequence[tuple[_Span, datetime, bool]],
-    states: dict[int, AccountState],
-    flows: dict[int, list[CashFlow]],
+    openings: dict[int, AccountState],
     fees: _FeesDue,
 ) -> list[Mark]:
     with connection.cursor() as cursor:
@@ -187,34 +198,29 @@ def _marks(
         points = cursor.fetchall()
     credits_ = _credits([span for span, _, _ in asks])
     marks = []
-    for (span, moment, strict), (at, balance, equity) in zip(asks, points, strict=True):
+    for (span, moment, strict), (at, balance, equity, cash, realised) in zip(
+        asks, points, strict=True
+    ):
         account = span.link.account_id
-        mark = _mark(states.get(account), span, moment, strict, (at, balance, equity))
+        if at is None:  # no point yet: the balance it joined with, and what was realised since
+            state = openings.get(account)
+            balance = state.opening_balance_minor if state else 0
+            at, equity = span.joined_at, balance + realised
+        credit = sum(
+            amount
+            for when, amount in credits_[account]
+            if when < moment or (when == moment and not strict)
+        )
         marks.append(
-            replace(
-                mark,
-                credit_minor=sum(amount for when, amount in credits_[account] if when <= mark.at),
+            Mark(
+                at,
+                balance + cash + realised,
+                equity + cash,
+                credit_minor=credit,
                 unpaid_fees_minor=fees.at(account, moment),
             )
         )
     return marks
-
-
-def _mark(
-    state: AccountState | None,
-    span: _Span,
-    moment: datetime,
-    strict: bool,
-    point: tuple[datetime | None, int, int],
-) -> Mark:
-    """The latest of: the point found, the account's last state, its balance when it joined."""
-    at, balance, equity = point
-    if state and not strict and (at or span.joined_at) < state.marked_at <= moment:
-        return Mark(state.marked_at, state.balance_minor, state.equity_minor)
-    if at is not None:
-        return Mark(at, balance, equity)
-    opening = state.opening_balance_minor if state else 0
-    return Mark(span.joined_at, opening, opening)
 
 
 def _credits(spans: Iterable[_Span]) -> defaultdict[int, list[tuple[datetime, int]]]:

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from apps.accounts.access import accounts_of, links_of
 from apps.accounts.models import Link, TradingAccount, User
-from apps.allocation.selectors.accounts import states_of
+from apps.allocation.models import AccountState
+from apps.allocation.selectors.accounts import open_tickets, states_of
 from apps.core.errors import UnavailableError
 from apps.engine import client
 from apps.engine.messages import Frame
@@ -81,19 +82,14 @@ def own_accounts(user: User, broker: str) -> list[OwnAccount]:
             links[link.account_id] = link
     frames = _frames(broker, {link.master.public_id for link in links.values()})
     states = states_of(account.id for account in accounts)
+    holding = set(open_tickets(states).values_list("account_id", flat=True))
     own = []
     for account in accounts:
         mandate = links.get(account.id)
         frame = frames.get(mandate.master.public_id) if mandate is not None else None
         figures = _from_frame(frame, account.id)
         if figures is None and (state := states.get(account.id)):
-            figures = Figures(
-                state.balance_minor,
-                state.equity_minor,
-                state.floating_minor,
-                state.margin_minor,
-                int(state.marked_at.timestamp() * 1000),
-            )
+            figures = _from_record(state, flat=account.id not in holding)
         own.append(OwnAccount(account, mandate, figures))
     return sorted(own, key=lambda one: not one.follows)
 
@@ -109,6 +105,18 @@ def _frames(broker: str, book_ids: Iterable[UUID]) -> dict[UUID, Frame]:
         if frame is not None:
             found[book_id] = frame
     return found
+
+
+def _from_record(state: AccountState, *, flat: bool) -> Figures:
+    """The balance is exact; what floats is as last marked, and nothing once all is closed."""
+    floating = 0 if flat else state.floating_minor
+    return Figures(
+        state.balance_minor,
+        state.balance_minor + floating,
+        floating,
+        0 if flat else state.margin_minor,
+        int(state.marked_at.timestamp() * 1000),
+    )
 
 
 def _from_frame(frame: Frame | None, account_id: int) -> Figures | None:

@@ -86,7 +86,7 @@ export function makeCurve(figure) {
       series: [
         {},
         { stroke: line, width: 1.75, points: { show: false }, gaps: gapsOf },
-        { stroke: muted, width: 1, dash: [4, 3], points: { show: false }, gaps: gapsOf },
+        { stroke: muted, width: 1, dash: [4, 3], points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }), gaps: gapsOf },
       ],
       axes: [
         { ...axis, space: narrow ? 60 : 80, values: (self, ticks, _axis, _space, step) => ticks.map((tick) => timeText(tick, step)) },
@@ -150,7 +150,8 @@ export function makeCurve(figure) {
       return;
     }
     const flows = data.flows.slice(-3).map((flow) => `${flow.label} ${pnlText(flow.amount, data.currency)}`);
-    const parts = [`${wordEquity} ${money(data.equity.at(-1))}`, `${wordLow} ${money(Math.min(...data.equity))}`, `${wordHigh} ${money(Math.max(...data.equity))}`];
+    const last = tail ? tail.equity : data.equity.at(-1);
+    const parts = [`${wordEquity} ${money(last)}`, `${wordLow} ${money(Math.min(...data.equity, last))}`, `${wordHigh} ${money(Math.max(...data.equity, last))}`];
     if (flows.length) parts.push(`${wordFlows}: ${flows.join(", ")}`);
     patchText(said, parts.join(" · "));
   }
@@ -158,7 +159,9 @@ export function makeCurve(figure) {
   function live(atMs, account) {
     const before = tail?.at_s;
     tail = { at_s: Math.floor(atMs / 1000), equity: account.equity, balance: account.balance };
-    if (chart && tail.at_s !== before) chart.setData(columns());
+    if (!chart || tail.at_s === before) return;
+    chart.setData(columns());
+    tell(chart);
   }
 
   new ResizeObserver(() => chart?.setSize({ width: plot.clientWidth, height: plot.clientHeight })).observe(plot);

@@ -13,6 +13,7 @@ const table = document.getElementById("tickets");
 const chosen = page.dataset.account;
 const paintFigures = makeFigures(page, chosen);
 const curve = makeCurve(document.getElementById("curve"));
+const REFUSED = new Set(["not_logged_in", "role_missing"]);
 let tickets = {};
 let seen = null;
 
@@ -32,7 +33,7 @@ function paint(state, message) {
 function told({ state, atMs, code }) {
   setFreshness(pill, { atMs, state });
   const { wordStale, wordOffline, wordRefused } = page.dataset;
-  const text = code ? wordRefused : { stale: wordStale, offline: wordOffline }[state];
+  const text = REFUSED.has(code) ? wordRefused : { stale: wordStale, offline: wordOffline }[state];
   note.hidden = !text;
   note.querySelector("[data-stale-text]").textContent = text ?? "";
 }
@@ -45,4 +46,5 @@ for (const button of $$("[data-range]", page)) {
 }
 table.addEventListener("htmx:afterSwap", () => paintTickets(table, tickets));
 curve.show(curve.range());
-connectState({ url: page.dataset.ws, onChange: paint, onState: told });
+// Without a mandate nothing moves: the record is all there is.
+if (page.dataset.ws) connectState({ url: page.dataset.ws, onChange: paint, onState: told });

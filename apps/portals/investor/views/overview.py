@@ -43,6 +43,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         ranges=list(RANGES),
         rows=_open_rows(chosen),
         oldest_ms=min(ages) if ages else None,
+        live=any(one.follows for one in own),
     )
     return render(request, "investor/overview.html", context)
 
