@@ -13,9 +13,11 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from apps.accounts.models import Link, Master, Role, TradingAccount, TradingServer, User
 from apps.allocation.models import Block
+from apps.billing.services.plans import NewPlan, set_fee_plan
 from apps.core.book.commands import CloseBlock, PlaceBlock, Side
 from apps.core.errors import UnavailableError, UnknownOutcomeError
 from apps.demo.cast import BROKERS, PASSWORD, SEEDED_BLOCKS, DemoBroker, DemoMaster
@@ -113,7 +115,7 @@ def make_master(slug: str, server: TradingServer, cast: DemoMaster, say: Say) ->
 
 def _master_row(cast: DemoMaster, manager: User, account: TradingAccount) -> Master:
     with transaction.atomic():
-        master, _ = Master.objects.get_or_create(
+        master, is_new = Master.objects.get_or_create(
             account=account,
             defaults={
                 "manager": manager,
@@ -123,6 +125,13 @@ def _master_row(cast: DemoMaster, manager: User, account: TradingAccount) -> Mas
                 "is_public": True,
             },
         )
+        if is_new:
+            plan = NewPlan(
+                rate=Decimal("0.20"),
+                manager_share=Decimal("0.70"),
+                effective_from=timezone.now().date().replace(day=1),
+            )
+            set_fee_plan(None, master, plan)
     return master
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -45,7 +45,7 @@ def _place(desk: Visitor, symbol: str, lots: str) -> float:
 
 
 def test_an_investor_sees_the_managers_block_without_a_reload(
-    desk: Visitor, portal: Visitor, record_property: pytest.RecordProperty
+    desk: Visitor, portal: Visitor, record_property: Callable[[str, object], None]
 ) -> None:
     portal.mark()
     before = portal.page.locator(TICKETS).count()

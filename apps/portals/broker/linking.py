@@ -39,7 +39,7 @@ def link_account(
         account = open_account(
             master.account.server,
             command_id=command_id,
-            kind=TradingAccount.Kind.SUB,
+            kind="sub",
             currency=currency,
             leverage=leverage,
             deposit=deposit or Decimal(0),
