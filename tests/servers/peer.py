@@ -114,15 +114,17 @@ class SimulatorPeer:
         self._admin: Admin | None = None
         self._stack = contextlib.AsyncExitStack()
 
-    async def open(self) -> None:
-        await self._connect()
+    async def open(self, *, quoted: bool = True) -> None:
+        await self._connect(quoted)
         assert self._admin is not None
         await self._admin.create_server(self.name, TOKEN)
-        await self.quotes_at_hand()
 
-    async def _connect(self) -> None:
+    async def _connect(self, quoted: bool) -> None:
+        """`quoted`: from now on the test is the only source of prices."""
         self._admin = await self._stack.enter_async_context(open_admin(self.process.url))
-        await self._admin.feed_start(SYMBOLS)
+        if quoted:
+            await self._admin.feed_start(SYMBOLS)
+            await self.quotes_at_hand()
 
     async def close(self) -> None:
         await self._stack.aclose()
@@ -169,8 +171,7 @@ class SimulatorPeer:
     async def restart(self) -> None:
         await self._stack.aclose()
         await asyncio.to_thread(self.process.start)
-        await self._connect()
-        await self.quotes_at_hand()
+        await self._connect(quoted=True)
 
 
 class Watch:
@@ -199,6 +200,9 @@ class Watch:
                     await self._changed.wait()
         except TimeoutError as error:
             raise AssertionError(f"never told; got {self.events[-8:]}") from error
+
+    async def reached(self, seq: int) -> None:
+        await self.until(lambda: any(event.seq == seq for event in self.events))
 
     async def fill(self, number: int = 1) -> Fill:
         """The `number`-th fill told so far or to come (1-based)."""

@@ -19,15 +19,15 @@ from apps.core.errors import InputError, RejectedError
 from apps.core.ints import BoolArray, Int64Array
 
 
-def allocate(request: AllocationRequest, *, conserving: bool | None = None) -> AllocationResult:
+def allocate(request: AllocationRequest) -> AllocationResult:
     """Divide one block, or derive it: see AllocationRequest and AllocationResult.
 
-    conserving: only for a custom rule, the family it declared. Raises InputError (malformed or
-    missing input) and RejectedError `manual_exceeds_block`; changes nothing.
+    Raises InputError (malformed or missing input) and RejectedError `manual_exceeds_block`.
     """
-    divides = request.rule.conserving if conserving is None else conserving
     reasons = methods.exclusions(request)
-    return _conserving(request, reasons) if divides else _derived(request, reasons)
+    if request.rule.conserving:
+        return _conserving(request, reasons)
+    return _derived(request, reasons)
 
 
 @dataclass(slots=True)
@@ -104,6 +104,7 @@ def _conserving(request: AllocationRequest, reasons: Int64Array) -> AllocationRe
     settled = _settle(request, weights, free, volume, first, limits, reasons)
     steps = np.where(manual, steps, settled)
     reasons[manual] = Reason.MANUAL
+    reasons[free & (reasons == _ALLOCATED) & (steps != rounded)] = _REDIVIDED
     _clip(steps, reasons, free | manual, limits)
     numerators, denominator = first.quotas
     return AllocationResult(
@@ -144,31 +145,34 @@ def _divide(
     request: AllocationRequest, weights: Int64Array, free: BoolArray, volume: int
 ) -> _Division:
     """Divide `volume` among the `free` accounts by the rule's residual policy."""
-    rule, ids = request.rule, request.account_ids
-    size = ids.size
-    index = np.flatnonzero(free)
+    size, index = free.size, np.flatnonzero(free)
+    carry, after = request.carry, request.round_robin_after
     if index.size == 0:
-        empty = np.zeros(size, dtype=np.int64)
-        return _Division(empty, (empty, 1), request.carry, request.round_robin_after)
-    chosen, chosen_ids = weights[index], ids[index]
-    carry: Carry | None = request.carry
-    after = request.round_robin_after
-    if rule.residual_policy is ResidualPolicy.LARGEST_REMAINDER:
+        nothing = np.zeros(size, dtype=np.int64)
+        return _Division(nothing, (nothing, 1), carry, after)
+    everyone = index.size == size
+    ids = request.account_ids if everyone else request.account_ids[index]
+    chosen = weights if everyone else weights[index]
+    if request.rule.residual_policy is ResidualPolicy.LARGEST_REMAINDER:
         own = None
-        if rule.uses_carry:
+        if request.rule.uses_carry:
             carry = carry or Carry.zero(size)
-            own = carry.take(index)
-        part = split.largest_remainder(chosen, chosen_ids, volume, own)
+            own = carry if everyone else carry.take(index)
+        part = split.largest_remainder(chosen, ids, volume, own)
         if carry is not None and part.carry is not None:
-            carry = _merged(carry, index, part.carry)
+            carry = part.carry if everyone else _merged(carry, index, part.carry)
     else:
-        part, after = _other_policy(request, chosen, chosen_ids, volume)
+        part, after = _other_policy(request, chosen, ids, volume)
+    if everyone:
+        quotas = part.quota_numerators, part.quota_denominator
+        return _Division(part.shares, quotas, carry, after)
     steps = np.zeros(size, dtype=np.int64)
     steps[index] = part.shares
     return _Division(steps, (_scattered(part, index, size), part.quota_denominator), carry, after)
 
 
 def _scattered(part: Split, index: Int64Array, size: int) -> Int64Array | list[int]:
+    """The quotas at their places among all accounts; the others asked for nothing."""
     if isinstance(part.quota_numerators, np.ndarray):
         numerators = np.zeros(size, dtype=np.int64)
         numerators[index] = part.quota_numerators
@@ -259,7 +263,10 @@ def _settle_minimum(
     limits: _Limits,
     reasons: Int64Array,
 ) -> Int64Array:
-    """Below the minimum: leave (SKIP, `_clip` zeroes it), or skip and re-divide, or raise."""
+    """Below the minimum: leave (SKIP, `_clip` zeroes it), or skip and re-divide, or raise.
+
+    Accounts rounded to nothing have nothing to give back: alone they cause no second division.
+    """
     policy, minimum = request.rule.below_min, limits.minimum
     if policy is BelowMin.SKIP:
         return steps
@@ -276,10 +283,11 @@ def _settle_minimum(
     raised = np.zeros(free.size, dtype=np.bool_)
     while True:
         low = free & (steps < minimum)
-        if not low.any():
+        raising = policy is BelowMin.BUMP_TO_MIN
+        if not (low if raising else low & (steps > 0)).any():
             break
         free &= ~low
-        if policy is BelowMin.BUMP_TO_MIN:
+        if raising:
             raised |= low
             volume -= minimum * int(low.sum())
             reasons[low] = Reason.RAISED_TO_MIN
@@ -292,16 +300,21 @@ def _settle_minimum(
 
 def _clip(steps: Int64Array, reasons: Int64Array, live: BoolArray, limits: _Limits) -> None:
     """Caps, then the minimum lot, in place: what remains of the default policies."""
-    over = live & (steps > limits.cap)
+    over = np.flatnonzero(live & (steps > limits.cap))
     steps[over] = limits.cap[over]
     reasons[over] = limits.cap_reason[over]
-    low = live & (steps < limits.minimum)
-    zero = low & (steps == 0) & (reasons == Reason.ALLOCATED)
-    reasons[low & (reasons == Reason.ALLOCATED)] = Reason.BELOW_MIN
-    reasons[zero] = Reason.ROUNDED_TO_ZERO
-    squeezed = low & (reasons >= Reason.CAP_ACCOUNT) & (reasons < Reason.CAP_BELOW_MIN)
-    reasons[squeezed] = Reason.CAP_BELOW_MIN
-    reasons[low & ((reasons == Reason.MANUAL) | (reasons == Reason.RAISED_TO_MIN))] = (
-        Reason.BELOW_MIN
-    )
-    steps[low] = 0
+    low = np.flatnonzero(live & (steps < limits.minimum))
+    if low.size:
+        why, empty = reasons[low], steps[low] == 0
+        capped = (why >= _FIRST_CAP) & (why < _LAST_CAP)
+        untouched = (why == _ALLOCATED) | (why == _REDIVIDED)
+        reasons[low] = np.where(
+            capped, _LAST_CAP, np.where(untouched & empty, _TO_ZERO, _BELOW_MIN)
+        )
+        steps[low] = 0
+
+
+# Plain integers: looking an enum member up costs more than comparing a thousand accounts.
+_ALLOCATED, _TO_ZERO = int(Reason.ALLOCATED), int(Reason.ROUNDED_TO_ZERO)
+_BELOW_MIN, _REDIVIDED = int(Reason.BELOW_MIN), int(Reason.REDIVIDED)
+_FIRST_CAP, _LAST_CAP = int(Reason.CAP_ACCOUNT), int(Reason.CAP_BELOW_MIN)

@@ -102,8 +102,6 @@ def weights_of(request: AllocationRequest, taking_part: BoolArray) -> Weights:
             weights = request.needs("preset_steps")
         case Method.EQUITY_PERCENT_SHARE:
             weights = _product(request.needs("equity"), request.needs("parameter"))
-        case Method.CUSTOM:
-            weights = request.needs("custom_weights")
         case method:
             raise InputError("bad_rule_option", f"method {method} divides no block")
     return Weights(volume, np.where(taking_part & (weights > 0), weights, 0))

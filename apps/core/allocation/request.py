@@ -34,7 +34,7 @@ class AllocationRequest:
         step of volume takes: its margin or notional (EQUITY_PERCENT), its loss at the stop
         (RISK_PERCENT);
       master_money: the master's equity or balance (RATIO_EQUITY, RATIO_BALANCE), minor units;
-      custom_weights / custom_steps: what a custom rule answered (see `custom`).
+      custom_steps: what a custom rule answered (see `custom.allocate_custom`).
 
     Limits (of every method):
       exclusion: int8[n] of Reason (0 = takes part); min_steps: the minimum lot, in steps;
@@ -56,7 +56,6 @@ class AllocationRequest:
     unit_cost: Int64Array | int | None = None
     unit_cost_scale: int = 1
     master_money: int | None = None
-    custom_weights: Int64Array | None = None
     custom_steps: Int64Array | None = None
     exclusion: Int8Array | None = None
     min_steps: int = 1
@@ -108,7 +107,6 @@ _VECTORS = (
     "parameter",
     "preset_steps",
     "unit_cost",
-    "custom_weights",
     "custom_steps",
     "exclusion",
     "cap_steps",

@@ -76,6 +76,7 @@ class Reason(IntEnum):
     ALLOCATED = 0  # the rounded quota
     RAISED_TO_MIN = 1
     MANUAL = 2
+    REDIVIDED = 3  # other than the rounded quota because others were clipped, skipped or raised
     CAP_ACCOUNT = 10  # most lots per order of this account
     CAP_OPEN_LOTS = 11  # most open lots of this account
     CAP_SYMBOL = 12  # most lots in this symbol (account or symbol limit)
@@ -146,7 +147,7 @@ class Rule:
     def conserving(self) -> bool:
         """Whether the block's volume is given and divided (else it is the sum of the shares).
 
-        A custom rule declares its own family: see `custom.CustomRule.conserving`.
+        A custom rule answers whole shares and declares its own family: `custom.CustomRule`.
         """
         return self.method in CONSERVING
 

@@ -23,10 +23,11 @@ from math import lcm
 
 import numpy as np
 
-from apps.core.ints import INT64_MAX, Int64Array, exact_sum, fits, int64, max_abs
+from apps.core.ints import INT64_MAX, BoolArray, Int64Array, exact_sum, fits, int64, max_abs
 
 CARRY_LIMIT = 1 << 40
 CARRY_GRID = 1 << 20
+GRID_TOTAL = 1 << 52
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,51 +100,72 @@ def largest_remainder(
     if carry is None:
         shares = _hamilton(weights, account_ids, volume, total, numerators)
         return Split(shares, numerators, total)
-    denominator = lcm(carry.denominator, total)
-    exact = denominator <= CARRY_LIMIT
-    if not exact:
+    if lcm(carry.denominator, total) <= CARRY_LIMIT:
+        shares, carry = _with_exact_carry(weights, account_ids, volume, carry, numerators)
+    else:
         carry = Carry(carry.over(CARRY_GRID), CARRY_GRID)
-        denominator = lcm(CARRY_GRID, total)
-    shares, left = _shares_and_left(weights, account_ids, volume, carry, denominator, numerators)
-    return Split(shares, numerators, total, _stored(left, denominator, exact))
+        shares, carry = _with_grid_carry(weights, account_ids, volume, carry, numerators)
+    return Split(shares, numerators, total, carry)
 
 
-def _shares_and_left(
+def _with_exact_carry(
     weights: Int64Array,
     account_ids: Int64Array,
     volume: int,
     carry: Carry,
-    denominator: int,
     numerators: Int64Array | list[int],
-) -> tuple[Int64Array, Int64Array | list[int]]:
-    """Shares, and carry + quota − share over `denominator`; vectors while they fit int64."""
+) -> tuple[Int64Array, Carry]:
+    """Quota and carry over their common denominator, at most CARRY_LIMIT."""
     total = exact_sum(weights)
-    per_quota, per_carry = denominator // total, denominator // carry.denominator
-    if (
-        isinstance(numerators, list)
-        or not fits(denominator, 4)
-        or not fits(max_abs(carry.numerators), per_carry, 4)
-    ):
-        return _split_python(weights, account_ids, volume, carry, denominator)
+    denominator = lcm(carry.denominator, total)
+    per_carry = denominator // carry.denominator
+    if isinstance(numerators, list) or not fits(max_abs(carry.numerators), per_carry, 4):
+        shares, left = _split_python(weights, account_ids, volume, carry, denominator)
+        return shares, Carry(int64(left), denominator)
     whole, rest = np.divmod(numerators, total)
-    score = rest * per_quota + carry.numerators * per_carry
+    score = rest * (denominator // total) + carry.numerators * per_carry
     extra, fraction = np.divmod(score, denominator)
-    shares = serve(whole + extra, fraction, weights, account_ids, volume)
-    unserved = whole + extra - shares
-    if not fits(max_abs(unserved) + 1, denominator, 2):
-        return _split_python(weights, account_ids, volume, carry, denominator)
-    return shares, fraction + unserved * denominator
+    floors = whole + extra
+    shares = serve(floors, fraction, weights, account_ids, volume)
+    return shares, Carry(_left(floors - shares, fraction, denominator), denominator)
 
 
-def _stored(left: Int64Array | list[int], denominator: int, exact: bool) -> Carry:
-    """The carry after the block: exact, or rounded half up to the grid."""
-    if exact:
-        return Carry(int64(left), denominator)
-    if isinstance(left, list):
-        values = [(2 * value * CARRY_GRID + denominator) // (2 * denominator) for value in left]
-        return Carry(int64(values), CARRY_GRID)
-    ratio = denominator // CARRY_GRID  # denominator = lcm(CARRY_GRID, Σ weights)
-    return Carry((left + ratio // 2) // ratio if ratio > 1 else left, CARRY_GRID)
+def _with_grid_carry(
+    weights: Int64Array,
+    account_ids: Int64Array,
+    volume: int,
+    carry: Carry,
+    numerators: Int64Array | list[int],
+) -> tuple[Int64Array, Carry]:
+    """Carry on the grid: the fraction of quota + carry in two words, grid steps and the rest.
+
+    The decision is exact; only the carry kept is rounded (half up) to the grid.
+    """
+    total = exact_sum(weights)
+    if isinstance(numerators, list) or total >= GRID_TOTAL:
+        denominator = lcm(CARRY_GRID, total)
+        shares, left = _split_python(weights, account_ids, volume, carry, denominator)
+        return shares, Carry(
+            int64([(2 * x * CARRY_GRID + denominator) // (2 * denominator) for x in left]),
+            CARRY_GRID,
+        )
+    whole, rest = np.divmod(numerators, total)
+    # rest · 2**20 / total by long division in two digits of 10 bits: no product passes 2**62.
+    first, rest = np.divmod(rest << 10, total)
+    second, rest = np.divmod(rest << 10, total)
+    extra, fraction = np.divmod((first << 10) + second + carry.numerators, CARRY_GRID)
+    floors = whole + extra
+    shares = serve(floors, fraction, weights, account_ids, volume, rests=rest)
+    rounded = fraction + (2 * rest >= total)
+    return shares, Carry(_left(floors - shares, rounded, CARRY_GRID), CARRY_GRID)
+
+
+def _left(unserved: Int64Array, fraction: Int64Array, denominator: int) -> Int64Array:
+    """unserved + fraction / denominator as numerators."""
+    if fits(max_abs(unserved) + 1, denominator):
+        return unserved * denominator + fraction
+    pairs = zip(unserved.tolist(), fraction.tolist(), strict=True)
+    return int64([whole * denominator + part for whole, part in pairs])
 
 
 def _reduced(weights: Int64Array) -> Int64Array:
@@ -162,9 +184,7 @@ def _hamilton(
     if isinstance(numerators, list) or total > INT64_MAX:
         return _split_python(weights, account_ids, volume, None, total)[0]
     whole, rest = np.divmod(numerators, total)
-    winners = top(rest, weights, account_ids, volume - int(whole.sum()))
-    whole[winners] += 1
-    return whole
+    return whole + top(rest, weights, account_ids, volume - int(whole.sum()))
 
 
 def serve(
@@ -174,29 +194,33 @@ def serve(
     account_ids: Int64Array,
     volume: int,
     room: Int64Array | None = None,
+    rests: Int64Array | None = None,
 ) -> Int64Array:
-    """The `volume` largest of the units floor + fraction − 0, 1, 2 …; at most `room` each."""
+    """The `volume` largest of the units floor + fraction − 0, 1, 2 …; at most `room` each.
+
+    rests: a second word of the fraction, below the first.
+    """
     level = _level(floors, volume, room)
-    shares = np.clip(floors - level, 0, room)
+    shares = _units(floors, level, room)
     at_level = floors >= level
     if room is not None:
         at_level &= shares < room
-    candidates = np.flatnonzero(at_level)
-    winners = top(
-        fraction[candidates],
-        weights[candidates],
-        account_ids[candidates],
-        volume - int(shares.sum()),
-    )
-    shares[candidates[winners]] += 1
-    return shares
+    keys = np.where(at_level, fraction, -1)
+    return shares + top(keys, weights, account_ids, volume - int(shares.sum()), rests)
+
+
+def _units(floors: Int64Array, level: int, room: Int64Array | None) -> Int64Array:
+    """How many units each account has above `level`, at most its room."""
+    units = floors - level if level else floors
+    units = np.maximum(units, 0)
+    return units if room is None else np.minimum(units, room)
 
 
 def _level(floors: Int64Array, volume: int, room: Int64Array | None) -> int:
     """The least integer k for which the units at or above k + 1 number at most `volume`."""
 
     def units_above(level: int) -> int:
-        return int(np.clip(floors - level, 0, room).sum())
+        return int(_units(floors, level, room).sum())
 
     low, high = int(floors.min()) - volume - 1, int(floors.max())
     for guess in (0, -1, 1):
@@ -208,23 +232,29 @@ def _level(floors: Int64Array, volume: int, room: Int64Array | None) -> int:
     return high
 
 
-def top(keys: Int64Array, weights: Int64Array, account_ids: Int64Array, count: int) -> Int64Array:
-    """Indices of the `count` largest keys; ties to the larger weight, then to the lower id.
+def top(
+    keys: Int64Array,
+    weights: Int64Array,
+    account_ids: Int64Array,
+    count: int,
+    rests: Int64Array | None = None,
+) -> BoolArray:
+    """Which are the `count` largest keys; ties to the larger rest, weight, then the lower id.
 
     Selection instead of a sort: only what ties at the threshold is sorted.
     """
     if count <= 0:
-        return np.empty(0, dtype=np.int64)
-    if count >= keys.size:
-        return np.arange(keys.size, dtype=np.int64)
+        return np.zeros(keys.size, dtype=np.bool_)
     threshold = np.partition(keys, keys.size - count)[keys.size - count]
-    above = np.flatnonzero(keys > threshold)
+    chosen: BoolArray = keys > threshold
     tied = np.flatnonzero(keys == threshold)
-    missing = count - above.size
+    missing = count - int(np.count_nonzero(chosen))
     if missing < tied.size:
-        order = np.lexsort((account_ids[tied], -weights[tied]))
+        by = (account_ids[tied], -weights[tied])
+        order = np.lexsort(by if rests is None else (*by, -rests[tied]))
         tied = tied[order[:missing]]
-    return np.concatenate([above, tied])
+    chosen[tied] = True
+    return chosen
 
 
 def by_weight(weights: Int64Array, account_ids: Int64Array) -> Int64Array:

@@ -250,12 +250,8 @@ class SimulatorServer:
         await link.request("quotes", asked, messages.Nothing, self._config.timeout_s)
 
     async def _follow(self, link: Link) -> None:
-        after_seq = self._cursor
-        following: messages.Following = await link.request(
-            "follow", messages.Follow(after_seq), messages.Following, self._config.timeout_s
-        )
-        if following.first_seq > after_seq + 1:
-            self._tell(Gap(at_ms=following.now_ms, from_seq=after_seq, to_seq=following.first_seq))
+        asked = messages.Follow(self._cursor)
+        await link.request("follow", asked, messages.Nothing, self._config.timeout_s)
 
     def _tell(self, event: Event) -> None:
         if self._feed is not None:
@@ -269,6 +265,9 @@ class SimulatorServer:
             return
         for event in push.events:
             if event.seq > self._cursor:  # an overlap after a reconnect is not told twice
+                if event.seq > self._cursor + 1:  # pruned before we could take them
+                    gap = Gap(at_ms=event.at_ms, from_seq=self._cursor, to_seq=event.seq)
+                    self._feed.put(gap)
                 self._cursor = event.seq
                 self._last_seq = max(self._last_seq, event.seq)
                 self._feed.put(event)

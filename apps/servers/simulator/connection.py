@@ -22,6 +22,7 @@ log = logging.getLogger("simulator")
 
 EVENTS_PER_FRAME = 500
 WAITING_QUOTES = 500  # more than this waiting: only the newest of each symbol is sent
+WAITING_REPLIES = 1_000  # a peer that asks and does not read is not read either
 FIRST_FRAME_BYTES = 65_536  # before log-in
 
 
@@ -39,6 +40,8 @@ class Connection:
         self._quotes: list[wire.QuoteRow] = []
         self._following: int | None = None  # the seq told last
         self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
         self._cleanup = contextlib.ExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -52,6 +55,8 @@ class Connection:
                 body = await wire.read_frame(self._reader, limit)
                 if not self._serve(wire.decode_request(body)):
                     return
+                await asyncio.sleep(0)  # a burst of one peer must not starve the others
+                await self._room.wait()
         except (OSError, ConnectionError) as error:
             log.debug("connection ended: %s", error)
         finally:
@@ -127,6 +132,8 @@ class Connection:
 
     def _send(self, reply: wire.Reply) -> None:
         self._outbox.append(wire.frame(reply))
+        if len(self._outbox) > WAITING_REPLIES:
+            self._room.clear()
         self._wake.set()
 
     async def _send_later(self, reply: wire.Reply, after_s: float) -> None:
@@ -152,6 +159,7 @@ class Connection:
                 more = self._write_events()
                 self._write_quotes()
                 await self._writer.drain()
+                self._room.set()
                 if not more:
                     await self._wake.wait()
 

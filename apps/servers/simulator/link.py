@@ -72,7 +72,10 @@ class Link:
             raise NoAnswerError(f"the connection broke: {error}") from error
         finally:
             self._waiting.pop(request_id, None)
-        decoded: T = msgspec.msgpack.decode(raw, type=result)
+        try:
+            decoded: T = msgspec.msgpack.decode(raw, type=result)
+        except msgspec.MsgspecError as error:
+            raise NoAnswerError(f"an answer to {method} that cannot be read: {error}") from error
         return decoded
 
     async def close(self, reason: str = "closed by us") -> None:

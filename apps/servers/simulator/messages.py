@@ -62,13 +62,6 @@ class Follow(msgspec.Struct, frozen=True):
     after_seq: int
 
 
-class Following(msgspec.Struct, frozen=True):
-    """Events after `first_seq − 1` come; when that is past the asked seq, there is a gap."""
-
-    first_seq: int
-    now_ms: int
-
-
 class QuoteSymbols(msgspec.Struct, frozen=True):
     symbols: list[str]
 

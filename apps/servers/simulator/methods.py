@@ -59,15 +59,15 @@ def resolve(connection: Connection, params: m.Resolve) -> StoredOutcome | NotFou
     return connection.logged_in().resolve(params.command_id)
 
 
-def follow(connection: Connection, params: m.Follow) -> m.Following:
+def follow(connection: Connection, params: m.Follow) -> m.Nothing:
+    """Pushes the events after a seq; seqs have no holes but those that pruning made."""
     store = connection.logged_in().store
     if params.after_seq > store.last_seq:
         raise InputError(
             "cursor_invalid", f"the newest event is {store.last_seq}", after_seq=params.after_seq
         )
-    first_seq = max(params.after_seq + 1, store.first_seq)
-    connection.follow(first_seq - 1)
-    return m.Following(first_seq, connection.host.market.now_ms())
+    connection.follow(params.after_seq)
+    return m.Nothing()
 
 
 def quotes(connection: Connection, params: m.QuoteSymbols) -> m.Nothing:

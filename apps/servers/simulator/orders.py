@@ -19,7 +19,7 @@ from apps.servers.events import (
     OrderExpired,
     OrderRejected,
 )
-from apps.servers.simulator import accounts, fills
+from apps.servers.simulator import fills, valuation
 from apps.servers.simulator.exchange import Exchange, Order
 from apps.servers.simulator.rates import Tick
 from apps.servers.simulator.symbols import SYMBOLS, symbol_named
@@ -35,7 +35,7 @@ def submit(exchange: Exchange, command: SubmitOrder, *, outside: bool = False) -
     command_id = None if outside else command.command_id
     order = _new_order(exchange, command, command_id, spec, steps, tick)
     if account.kind != "master":
-        accounts.check_margin(exchange, account, spec, order.side, steps)
+        valuation.check_margin(exchange, account, spec, order.side, steps)
     _accept(exchange, order, tick)
     return Done(command.command_id, order_id=str(order.order_id))
 
@@ -259,7 +259,7 @@ def _fill_or_refuse(exchange: Exchange, order: Order, tick: Tick) -> None:
     try:
         if account.kind != "master" and order.position_id is None:
             spec = SYMBOLS[order.symbol]
-            accounts.check_margin(exchange, account, spec, order.side, order.leaves_steps)
+            valuation.check_margin(exchange, account, spec, order.side, order.leaves_steps)
     except RejectedError as error:
         _end(exchange, order, "cancelled")
         exchange.tell(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from apps.core.errors import InputError
-from apps.servers.simulator import accounts
+from apps.servers.simulator import valuation
 from apps.servers.simulator.exchange import Exchange, Order
 from apps.servers.simulator.messages import Welcome
 from apps.servers.simulator.store import Row
@@ -22,7 +22,7 @@ def welcome(exchange: Exchange) -> Welcome:
         last_seq=exchange.store.last_seq,
         symbols=list(SYMBOLS.values()),
         orders=[_order(o) for orders in exchange.working.values() for o in orders.values()],
-        unallocated=[p for p in accounts.positions(exchange, masters) if p.unallocated],
+        unallocated=[p for p in valuation.positions(exchange, masters) if p.unallocated],
     )
 
 
@@ -33,17 +33,17 @@ def account_page(exchange: Exchange, after: int, limit: int) -> Page[AccountStat
     )
     logins = [row["login"] for row in rows[:limit]]
     following = str(logins[-1]) if len(rows) > limit else None
-    return Page(accounts.states(exchange, logins), following)
+    return Page(valuation.states(exchange, logins), following)
 
 
 def account_state(exchange: Exchange, login: int) -> AccountState:
     exchange.account(login)
-    return accounts.states(exchange, [login])[0]
+    return valuation.states(exchange, [login])[0]
 
 
 def positions(exchange: Exchange, login: int) -> list[Position]:
     exchange.account(login)
-    return accounts.positions(exchange, [login])
+    return valuation.positions(exchange, [login])
 
 
 def orders(exchange: Exchange, login: int) -> list[OrderState]:

@@ -22,6 +22,7 @@ from apps.servers.simulator.wire import encoder
 
 KEPT_EVENTS = 200_000  # older ones are pruned: a cursor before them gets a Gap
 PRUNE_EVERY = 1_000
+WANTED = "WITH wanted(position, id) AS (SELECT key, value FROM json_each(?)) "
 
 Row = sqlite3.Row
 
@@ -48,7 +49,6 @@ class Store:
                 "schema_version", f"{path} has schema {version}, this program {schema.VERSION}"
             )
         self.last_seq = self._number("SELECT max(seq) FROM events")
-        self.first_seq = self._number("SELECT min(seq) FROM events") or self.last_seq + 1
         self._next_deal = 1 + max(
             self._number("SELECT max(deal_id) FROM deals"),
             self._number("SELECT max(deal_id) FROM fills"),
@@ -102,8 +102,13 @@ class Store:
 
     def by_ids(self, sql: str, ids: Sequence[int]) -> list[Row]:
         """`sql` joins `wanted(position, id)`; for any number of ids."""
-        cte = "WITH wanted(position, id) AS (SELECT key, value FROM json_each(?)) "
-        return self.all(cte + sql, (json.dumps(list(ids)),))
+        return self.all(WANTED + sql, (json.dumps(list(ids)),))
+
+    def tuples_by_ids(self, sql: str, ids: Sequence[int]) -> list[tuple[Any, ...]]:
+        """As `by_ids`, cheaper, for many rows."""
+        cursor = self._db.cursor()
+        cursor.row_factory = None
+        return cursor.execute(WANTED + sql, (json.dumps(list(ids)),)).fetchall()
 
     def new_deals(self, count: int = 1) -> int:
         """The first of `count` consecutive deal ids."""
@@ -127,7 +132,6 @@ class Store:
         if event.seq % PRUNE_EVERY == 0:
             keep_from = event.seq - self._kept_events + 1
             self._db.execute("DELETE FROM events WHERE seq < ?", (keep_from,))
-            self.first_seq = max(self.first_seq, keep_from)
 
     def events_after(self, seq: int, limit: int) -> list[tuple[int, bytes]]:
         rows = self._db.execute(
