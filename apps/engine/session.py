@@ -114,7 +114,6 @@ class ServerSession:
                 log.warning("server_down", server=self.row.name, code=error.code)
                 await asyncio.sleep(_RETRY_S)
         self.specs = {spec.name: spec for spec in specs}
-        await self.server.subscribe_quotes(self.specs)
         await discovery.in_thread(discovery.refresh_symbols, self.broker, self.row.server_id, specs)
         self.ready.set()
         log.info("server_up", broker=self.broker, server=self.row.name, symbols=len(specs))
@@ -125,6 +124,8 @@ class ServerSession:
         """Pass events on; to the end of the session, or up to `until_seq`."""
         try:
             async with contextlib.aclosing(server.events(from_seq)) as stream:  # type: ignore[type-var]
+                if until_seq is None:  # the latest quotes are told at once: be there to hear them
+                    await server.subscribe_quotes(self.specs)
                 async for event in stream:
                     if isinstance(event, ev.Quote):
                         self._quote(event)

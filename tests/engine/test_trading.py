@@ -9,7 +9,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from apps.core.book.commands import CancelBlock, PlaceBlock, UnlinkAccount
+from apps.core.book.commands import CancelBlock, LinkAccount, PlaceBlock, UnlinkAccount
 from apps.core.errors import (
     ConflictError,
     InputError,
@@ -18,6 +18,7 @@ from apps.core.errors import (
     UnavailableError,
 )
 from apps.engine import client
+from apps.engine.status import EngineStatus, engine_status
 from tests.engine.desk import Desk, wait_for
 
 pytestmark = pytest.mark.django_db  # else pytest-django makes no test database
@@ -97,6 +98,29 @@ def test_closing_more_than_is_open_is_refused_with_what_is_open(desk: Desk) -> N
     with pytest.raises(InputError):
         desk.close(block_id, fraction=Decimal("1.5"))
     desk.flat()
+
+
+def test_an_account_that_the_broker_does_not_have_cannot_join(desk: Desk) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        desk.execute(LinkAccount(command_id=uuid.uuid4(), account_id=10**9))
+    assert caught.value.code == "account_unknown"
+    with pytest.raises(ConflictError) as again:
+        desk.execute(LinkAccount(command_id=uuid.uuid4(), account_id=desk.stage.account_ids[0]))
+    assert again.value.code == "already_linked"
+
+
+def test_status_tells_owner_lag_and_quote_age(desk: Desk) -> None:
+    def caught_up() -> EngineStatus | None:
+        now = engine_status(desk.broker)
+        return now if now.journal_lag == 0 else None
+
+    status = wait_for(caught_up)
+    assert status is not None
+    assert status.is_up
+    assert status.owners == [f"{desk.broker}/one"]
+    assert status.quote_age_ms is not None
+    assert status.quote_age_ms < 5_000
+    assert status.lag_age_ms is None
 
 
 def test_preview_says_what_placing_does_and_leaves_no_trace(desk: Desk) -> None:
