@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from django.db import connections
 from playwright.sync_api import Browser, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
@@ -19,7 +20,8 @@ ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(port: int) -> Iterator[Browser]:
+    """Closed before the server stops, which waits for kept-alive connections."""
     if not CHROMIUM.exists():
         pytest.skip("no Chromium: apt-get install chromium")
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
@@ -27,6 +29,7 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGS)
         yield chromium
+        connections.close_all()  # under Playwright's loop this thread has a connection of its own
         chromium.close()
     if before is None:
         del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
