@@ -26,7 +26,16 @@ from apps.core.allocation import (
     allocate,
 )
 from apps.core.cases import sizing_ops
-from apps.core.cases.case import PRIMARY, Case, Outputs, as_integers, number, rate_between, side_of
+from apps.core.cases.case import (
+    PRIMARY,
+    RATE_TABLES,
+    Case,
+    Outputs,
+    as_integers,
+    number,
+    rate_between,
+    side_of,
+)
 from apps.core.cases.sizing_ops import BELOW_MIN_NAMES, rounding_of
 from apps.core.errors import InputError
 from apps.core.ints import Int64Array, int64
@@ -144,6 +153,8 @@ def _converted(case: Case, account: Mapping[str, Any], amount: Any) -> Fraction:
         return number(amount) * number(own)
     common = case.first(*COMMON_CURRENCY, default="USD")
     currency = account.get("currency", account.get("ccy"))
+    if case.first(*RATE_TABLES) is None:
+        return number(amount)  # one currency, whatever it is called
     return number(amount) * rate_between(case, currency, common)
 
 
