@@ -134,9 +134,9 @@ class AllocationResult:
     reasons: int8[n] of Reason. quota_numerators / quota_denominators: the exact request of each
     account in steps (lists of Python integers where int64 would not hold; denominators may be one
     integer for all). block_steps = Σ steps, what is sent to the market. residual_steps = volume
-    asked − block (0 when everything found an owner; negative only where lots set by hand or
-    derived methods exceed the volume asked). carry and round_robin_after: pass them to the next
-    block of the same symbol.
+    asked − block (0 when everything found an owner; negative only where lots set by hand, derived
+    methods or percentages above a hundred in sum exceed the volume asked). carry and
+    round_robin_after: pass them to the next block of the same symbol.
     """
 
     account_ids: Int64Array
