@@ -24,6 +24,7 @@ from apps.demo.cast import BROKERS, PASSWORD, SEEDED_BLOCKS, DemoBroker, DemoMas
 from apps.demo.server import demo_server
 from apps.engine import links, provisioning
 from apps.engine.client import execute, latest_quotes, wake
+from apps.leaderboards.board import refresh_board
 from apps.servers.commands import CreateAccount
 from tenants.demo_brands import DEMO_BRANDS
 from tenants.door import all_brokers, broker_schema
@@ -41,10 +42,11 @@ def seed(say: Say) -> list[dict[str, str]]:
     for demo in BROKERS:
         say(f"{demo.slug}: broker and people")
         _broker(demo)
-        with broker_schema(demo.slug):
+        with broker_schema(demo.slug) as broker:
             server = demo_server(demo.slug)
             for cast in demo.masters:
                 make_master(demo.slug, server, cast, say)
+            refresh_board(str(broker.base_currency))
             logins += _logins(demo)
     return logins
 
