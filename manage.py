@@ -1,11 +1,15 @@
 #!/usr/bin/env python
-"""Django's command line."""
+"""Django's command line. Beside a running `scripts/run` it meets the same servers."""
 
 import os
 import sys
+from pathlib import Path
 
+import environ
 from django.core.management import execute_from_command_line
 
 if __name__ == "__main__":
+    # Real variables win; the file is there while scripts/run is.
+    environ.Env.read_env(Path(__file__).resolve().parent / "var/run/current.env")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     execute_from_command_line(sys.argv)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ import pytest
 import redis
 from django.conf import settings
 from django.test import Client
+from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
 from tenants.door import broker_schema, public_schema
@@ -23,12 +25,24 @@ SHARED = ROOT.parent / "shared"
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """The template schema and two brokers, `acme` and `globex`, once per worker."""
+def django_db_setup(
+    django_test_environment: None,
+    django_db_modify_db_settings: None,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[None]:
+    """A test database with the template schema and two brokers, `acme` and `globex`, per worker.
+
+    Made here and not by pytest-django, which makes none when no collected test is *marked*
+    django_db: fixtures that commit (own_broker) would then write into the real database.
+    """
     with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False)
         prepare_database("localhost")
         for slug in ("acme", "globex"):
             _make_broker(slug)
+    yield
+    with django_db_blocker.unblock():
+        teardown_databases(made, verbosity=0)
 
 
 def _make_broker(slug: str) -> Broker:
@@ -77,24 +91,30 @@ def client_at() -> Callable[[str], Client]:
     return make
 
 
-@pytest.fixture(scope="module")
-def own_broker(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Broker]:
-    """A broker for this module alone whose rows are really committed (other processes see them).
+@contextmanager
+def temporary_broker() -> Iterator[Broker]:
+    """A broker whose rows are really committed; its schema and Redis keys are dropped after.
 
-    Its schema and its Redis keys are dropped afterwards. Database access is open for the module.
+    Database access must be open.
     """
     slug = f"t{uuid.uuid4().hex[:10]}"
-    with django_db_blocker.unblock():
-        broker = _make_broker(slug)
+    broker = _make_broker(slug)
+    yield broker
+    with public_schema():
+        broker.delete(force_drop=True)
+    store = redis.Redis.from_url(settings.REDIS_URL)
+    for key in store.scan_iter(f"*{slug}*"):
+        store.delete(key)
+
+
+@pytest.fixture(scope="module")
+def own_broker(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Broker]:
+    """A broker for this module alone, committed: other processes see it."""
+    with django_db_blocker.unblock(), temporary_broker() as broker:
         yield broker
-        with public_schema():
-            broker.delete(force_drop=True)
-        store = redis.Redis.from_url(settings.REDIS_URL)
-        for key in store.scan_iter(f"*{slug}*"):
-            store.delete(key)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def process_env(django_db_setup: None) -> dict[str, str]:
     """The environment for a real process of ours that must see this worker's test database."""
     database = settings.DATABASES["default"]

@@ -1,6 +1,23 @@
 """URLs of REST v1."""
 
-from django.urls import URLPattern
+from django.urls import path, re_path
+
+from apps.api.base import UnknownView
+from apps.api.commands import BlocksView, CancelView, CloseView, PreviewView
+from apps.api.openapi import docs_view, schema_view
+from apps.api.reads import AllocationsView, BlockView, BooksView, TicketsView
 
 app_name = "api"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("schema", schema_view, name="schema"),
+    path("docs", docs_view, name="docs"),
+    path("books", BooksView.as_view(), name="books"),
+    path("books/<uuid:book_id>/blocks", BlocksView.as_view(), name="blocks"),
+    path("books/<uuid:book_id>/blocks/preview", PreviewView.as_view(), name="preview"),
+    path("blocks/<uuid:block_id>", BlockView.as_view(), name="block"),
+    path("blocks/<uuid:block_id>/close", CloseView.as_view(), name="close"),
+    path("blocks/<uuid:block_id>/cancel", CancelView.as_view(), name="cancel"),
+    path("blocks/<uuid:block_id>/allocations", AllocationsView.as_view(), name="allocations"),
+    path("blocks/<uuid:block_id>/tickets", TicketsView.as_view(), name="tickets"),
+    re_path(r"", UnknownView.as_view(), name="unknown"),
+]

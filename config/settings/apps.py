@@ -1,5 +1,7 @@
 """Installed apps, middleware, templates, static files, languages."""
 
+import sys
+
 from django.utils.translation import gettext_lazy as _
 
 from config.settings.env import BASE_DIR, DEBUG, env
@@ -19,7 +21,7 @@ PUBLIC_HOST: str = env.str("PUBLIC_HOST", default="localhost")
 SHARED_APPS = [
     "django_tenants",
     "tenants",
-    "daphne",
+    *(["daphne"] if "runserver" in sys.argv else []),  # its import costs every process 0.8 s
     "channels",
     "django.contrib.contenttypes",
     "django.contrib.staticfiles",
@@ -58,9 +60,9 @@ PUBLIC_SCHEMA_URLCONF = "config.urls_public"
 SHOW_PUBLIC_IF_NO_TENANT_FOUND = False
 
 MIDDLEWARE = [
-    "tenants.middleware.BrokerMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",  # before the broker: files need no database
+    "tenants.middleware.BrokerMiddleware",
     "tenants.middleware.RequestIdMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",

@@ -1,11 +1,12 @@
 """Log-in: users of the broker's own schema, e-mail and password, optional TOTP."""
 
 __all__ = [
-    "ACCOUNT_ADAPTER", "ACCOUNT_EMAIL_VERIFICATION", "ACCOUNT_LOGIN_METHODS",
+    "ACCOUNT_ADAPTER", "ACCOUNT_EMAIL_NOTIFICATIONS", "ACCOUNT_EMAIL_VERIFICATION",
+    "ACCOUNT_LOGIN_METHODS",
     "ACCOUNT_LOGOUT_ON_GET", "ACCOUNT_PREVENT_ENUMERATION", "ACCOUNT_SIGNUP_FIELDS",
     "ACCOUNT_USER_MODEL_USERNAME_FIELD", "AUTHENTICATION_BACKENDS", "AUTH_PASSWORD_VALIDATORS",
     "AUTH_USER_MODEL", "LOGIN_REDIRECT_URL", "LOGIN_URL", "LOGOUT_REDIRECT_URL",
-    "MFA_SUPPORTED_TYPES", "MFA_TOTP_ISSUER",
+    "MFA_ADAPTER", "MFA_SUPPORTED_TYPES",
 ]  # fmt: skip
 
 AUTH_USER_MODEL = "accounts.User"
@@ -29,6 +30,7 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"  # people are invited by their broker, not signed up
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # a changed password or second factor is told by mail
 ACCOUNT_LOGOUT_ON_GET = False
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
-MFA_TOTP_ISSUER = "Prorata"
+MFA_ADAPTER = "apps.accounts.allauth_adapter.BrokerMfaAdapter"

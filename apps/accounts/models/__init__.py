@@ -1,11 +1,13 @@
 """Accounts' tables, in each broker's schema."""
 
+from apps.accounts.models.api_keys import ApiKey
 from apps.accounts.models.audit import AuditEntry
 from apps.accounts.models.people import Role, User
 from apps.accounts.models.servers import Symbol, TradingServer
 from apps.accounts.models.trading import Link, Master, TradingAccount
 
 __all__ = [
+    "ApiKey",
     "AuditEntry",
     "Link",
     "Master",

@@ -1,6 +1,19 @@
 """URLs of the manager's pages."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.portals.manager.views import orders, tables, terminal
 
 app_name = "manager"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", terminal.home, name="home"),
+    path("<uuid:book_id>/", terminal.terminal, name="terminal"),
+    path("<uuid:book_id>/bars", terminal.bars, name="bars"),
+    path("<uuid:book_id>/preview", orders.preview, name="preview"),
+    path("<uuid:book_id>/orders", orders.place, name="place"),
+    path("<uuid:book_id>/blocks", tables.blocks, name="blocks"),
+    path("<uuid:book_id>/blocks/<uuid:block_id>/tickets", tables.tickets, name="tickets"),
+    path("<uuid:book_id>/blocks/<uuid:block_id>/close", orders.close, name="close"),
+    path("<uuid:book_id>/blocks/<uuid:block_id>/cancel", orders.cancel, name="cancel"),
+    path("<uuid:book_id>/accounts", tables.accounts, name="accounts"),
+]

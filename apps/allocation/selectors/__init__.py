@@ -1,0 +1,1 @@
+"""Reads on the record: `books` for who oversees a book, `accounts` for who owns an account."""

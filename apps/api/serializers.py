@@ -1,0 +1,216 @@
+"""Shapes of requests and answers. Lots, prices and money are decimal strings."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.allocation.models import Block
+from apps.api.fields import PositiveDecimal
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Unknown fields are errors: a misspelt `price` must not become a market order."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            unknown = sorted(set(data) - set(self.fields))
+            if unknown:
+                raise serializers.ValidationError(
+                    {
+                        str(unknown[0])[:60]: serializers.ErrorDetail(
+                            "There is no such field.", "field_unknown"
+                        )
+                    }
+                )
+        return super().to_internal_value(data)
+
+
+class PlaceBlockRequest(StrictSerializer):
+    symbol = serializers.RegexField(r"^[A-Za-z0-9#._\-]{1,32}$", max_length=32)
+    side = serializers.ChoiceField(["buy", "sell"])
+    type = serializers.ChoiceField(["market", "limit", "stop"], default="market")
+    lots = PositiveDecimal()
+    price = PositiveDecimal(required=False, allow_null=True, default=None)
+    comment = serializers.CharField(max_length=120, required=False, allow_blank=True, default="")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["type"] == "market" and attrs["price"] is not None:
+            raise serializers.ValidationError(
+                {"price": serializers.ErrorDetail("A market order has none.", "price_not_allowed")}
+            )
+        if attrs["type"] != "market" and attrs["price"] is None:
+            raise serializers.ValidationError(
+                {"price": serializers.ErrorDetail("A limit or stop has one.", "price_required")}
+            )
+        return attrs
+
+
+class CloseBlockRequest(StrictSerializer):
+    lots = PositiveDecimal(required=False, allow_null=True, default=None)
+
+
+class CancelBlockRequest(StrictSerializer):
+    pass
+
+
+class ErrorAnswer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    message = serializers.CharField()
+    details = serializers.DictField()
+    request_id = serializers.CharField()
+
+
+class CommandAnswer(serializers.Serializer[Any]):
+    """What the book committed. `seq` is the journal record that holds it."""
+
+    command_id = serializers.UUIDField()
+    block_id = serializers.UUIDField()
+    status = serializers.CharField()
+    seq = serializers.IntegerField()
+    lots = serializers.CharField(allow_null=True, help_text="what was sent to the market")
+    residual_lots = serializers.CharField(allow_null=True, help_text="asked for, not allocated")
+    accounts = serializers.IntegerField(allow_null=True)
+
+
+class PreviewRowAnswer(serializers.Serializer[Any]):
+    account_id = serializers.UUIDField()
+    login = serializers.IntegerField()
+    equity = serializers.CharField()
+    currency = serializers.CharField()
+    requested_lots = serializers.CharField()
+    lots = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class PreviewAnswer(serializers.Serializer[Any]):
+    symbol = serializers.CharField()
+    side = serializers.CharField()
+    requested_lots = serializers.CharField()
+    lots = serializers.CharField()
+    residual_lots = serializers.CharField()
+    bid = serializers.CharField()
+    ask = serializers.CharField()
+    quote_at = serializers.DateTimeField()
+    rows = PreviewRowAnswer(many=True)
+
+
+class BookAnswer(serializers.Serializer[Any]):
+    id = serializers.UUIDField(source="public_id")
+    name = serializers.CharField()
+    currency = serializers.CharField(source="account.currency")
+    is_active = serializers.BooleanField()
+    rule = serializers.JSONField()
+    sub_accounts = serializers.IntegerField()
+
+
+class BlockAnswer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    book_id = serializers.UUIDField()
+    symbol = serializers.CharField()
+    side = serializers.SerializerMethodField()
+    type = serializers.CharField()
+    state = serializers.CharField()
+    requested_lots = serializers.SerializerMethodField()
+    lots = serializers.SerializerMethodField()
+    filled_lots = serializers.SerializerMethodField()
+    open_lots = serializers.SerializerMethodField()
+    residual_lots = serializers.SerializerMethodField()
+    limit_price = serializers.SerializerMethodField()
+    open_price = serializers.SerializerMethodField()
+    close_price = serializers.SerializerMethodField()
+    reject_code = serializers.CharField()
+    placed_at = serializers.DateTimeField()
+    opened_at = serializers.DateTimeField(allow_null=True)
+    closed_at = serializers.DateTimeField(allow_null=True)
+    seq = serializers.IntegerField()
+
+    def get_side(self, block: Block) -> str:
+        return side_name(block.side)
+
+    def get_requested_lots(self, block: Block) -> str:
+        return lots_text(block.requested_steps, block.volume_step)
+
+    def get_lots(self, block: Block) -> str:
+        return lots_text(block.volume_steps, block.volume_step)
+
+    def get_filled_lots(self, block: Block) -> str:
+        return lots_text(block.filled_steps, block.volume_step)
+
+    def get_open_lots(self, block: Block) -> str:
+        return lots_text(block.open_steps, block.volume_step)
+
+    def get_residual_lots(self, block: Block) -> str:
+        return lots_text(block.residual_steps, block.volume_step)
+
+    def get_limit_price(self, block: Block) -> str | None:
+        return price_text(block.limit_price, block.digits)
+
+    def get_open_price(self, block: Block) -> str | None:
+        return price_text(block.open_price, block.digits)
+
+    def get_close_price(self, block: Block) -> str | None:
+        return price_text(block.close_price, block.digits)
+
+
+class AllocationAnswer(serializers.Serializer[Any]):
+    account_id = serializers.UUIDField()
+    login = serializers.IntegerField()
+    requested_lots = serializers.CharField()
+    lots = serializers.CharField()
+    reason = serializers.CharField(allow_blank=True)
+
+
+class TicketAnswer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    account_id = serializers.UUIDField()
+    login = serializers.IntegerField()
+    symbol = serializers.CharField()
+    side = serializers.CharField()
+    lots = serializers.CharField()
+    open_lots = serializers.CharField()
+    open_price = serializers.CharField()
+    close_price = serializers.CharField(allow_null=True)
+    realised = serializers.CharField()
+    currency = serializers.CharField()
+    opened_at = serializers.DateTimeField()
+    closed_at = serializers.DateTimeField(allow_null=True)
+
+
+class _Page(serializers.Serializer[Any]):
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+
+
+class BlockPage(_Page):
+    results = BlockAnswer(many=True)
+
+
+class AllocationPage(_Page):
+    results = AllocationAnswer(many=True)
+
+
+class TicketPage(_Page):
+    results = TicketAnswer(many=True)
+
+
+READ_ERRORS = dict.fromkeys((401, 403, 404, 429), ErrorAnswer)
+COMMAND_ERRORS = dict.fromkeys((400, 401, 403, 404, 409, 413, 422, 429, 503, 504), ErrorAnswer)
+
+
+def side_name(side: int) -> str:
+    return "buy" if side > 0 else "sell"
+
+
+def lots_text(steps: int, step: Decimal) -> str:
+    """Steps as lots, with the digits of the step: 99 of 0.01 is "0.99"."""
+    exponent = step.normalize().as_tuple().exponent
+    digits = max(0, -exponent) if isinstance(exponent, int) else 0
+    return f"{steps * step:.{digits}f}"
+
+
+def price_text(price: Any, digits: int) -> str | None:
+    """A price with the symbol's digits."""
+    return None if price is None else f"{price:.{digits}f}"

@@ -1,0 +1,57 @@
+"""Billing's recurring jobs: rows of celery-beat in the public schema, one set per broker.
+
+Each job names its broker by the header `_schema_name`; without it a task would run in public.
+"""
+
+from __future__ import annotations
+
+import json
+
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
+
+from apps.billing.services.queue import COLLECT, DELIVER
+from tenants.door import all_brokers, public_schema
+from tenants.models import Broker
+
+RUN = "billing.run_fees"
+
+
+def ensure_schedules() -> list[str]:
+    """Create or correct every broker's jobs; returns their names. Safe to repeat."""
+    slugs = all_brokers()
+    names = []
+    with public_schema():
+        for broker in Broker.objects.filter(schema_name__in=slugs).order_by("id"):
+            names += _for_broker(broker)
+        (
+            PeriodicTask.objects.filter(task__in=[RUN, COLLECT, DELIVER])
+            .exclude(name__in=names)
+            .delete()
+        )
+    return names
+
+
+def _for_broker(broker: Broker) -> list[str]:
+    monthly, _ = CrontabSchedule.objects.get_or_create(
+        minute="30", hour="0", day_of_month="1", month_of_year="*", day_of_week="*",
+        timezone=broker.time_zone,
+    )  # fmt: skip
+    often, _ = IntervalSchedule.objects.get_or_create(every=5, period=IntervalSchedule.MINUTES)
+    jobs = {
+        RUN: {"crontab": monthly, "interval": None},
+        COLLECT: {"crontab": None, "interval": often},
+        DELIVER: {"crontab": None, "interval": often},
+    }
+    names = []
+    for task, when in jobs.items():
+        name = f"{broker.slug}: {task}"
+        PeriodicTask.objects.update_or_create(
+            name=name,
+            defaults={
+                "task": task,
+                "headers": json.dumps({"_schema_name": broker.slug}),
+                **when,
+            },
+        )
+        names.append(name)
+    return names

@@ -1,0 +1,1 @@
+"""Reading billing: what happened in a window, what a person was charged."""

@@ -1,0 +1,1 @@
+"""Changing billing: plans, runs, collection, documents, mail."""

@@ -1,0 +1,56 @@
+"""State machines of billing, one table each. Unknown (state, event) raises StateError."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from apps.core.errors import StateError
+
+Table = Mapping[tuple[str, str], str]
+
+# A run may be repeated: it posts what is missing and changes nothing that is there.
+RUN: Table = {
+    ("created", "post"): "posting",
+    ("posting", "post"): "posting",  # resumed after a kill
+    ("posting", "posted"): "posted",
+    ("posted", "post"): "posting",
+}
+
+# What became of a charge's money.
+CHARGE: Table = {
+    ("due", "collect"): "collecting",
+    ("due", "nothing_free"): "receivable",
+    ("receivable", "nothing_free"): "receivable",
+    ("receivable", "collect"): "collecting",
+    ("collecting", "unknown"): "collecting",
+    ("collecting", "collected"): "collected",
+    ("collecting", "part_collected"): "receivable",
+    ("collecting", "rejected"): "receivable",
+}
+
+# One balance operation on the trading server, known by its command id.
+COLLECTION: Table = {
+    ("collecting", "unknown"): "collecting",
+    ("collecting", "collected"): "collected",
+    ("collecting", "rejected"): "rejected",
+}
+
+# One document to one address. `sending` is a claim; a claim that went silent is taken again.
+DELIVERY: Table = {
+    ("queued", "claim"): "sending",
+    ("sending", "claim"): "sending",
+    ("sending", "sent"): "sent",
+    ("sending", "retry"): "queued",
+    ("sending", "failed"): "failed",
+    ("failed", "requeue"): "queued",
+}
+
+
+def step(table: Table, state: str, event: str) -> str:
+    """The state after `event`; StateError("no_transition") when the table has no such row."""
+    try:
+        return table[(state, event)]
+    except KeyError:
+        raise StateError(
+            "no_transition", f"{event!r} is not possible in state {state!r}.", state=state
+        ) from None

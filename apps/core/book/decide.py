@@ -1,0 +1,156 @@
+"""`decide`: state + stimulus + inputs → events. Pure, and the only place where anything is decided.
+
+Nothing here changes the state; `apply` does, by the events alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from apps.core.allocation import AllocationResult
+from apps.core.book import closing, filling, membership, placing
+from apps.core.book.commands import (
+    AdjustBalance,
+    AnyStimulus,
+    BalanceReported,
+    BookingReported,
+    CancelBlock,
+    CancelReported,
+    CloseBlock,
+    DefineSymbols,
+    FillReported,
+    Inputs,
+    LinkAccount,
+    OpenBook,
+    OrderEnded,
+    PlaceBlock,
+    TriggerBlock,
+    UnlinkAccount,
+)
+from apps.core.book.events import (
+    BlockAllocated,
+    BookOpened,
+    CommandRefused,
+    Event,
+    SymbolDefined,
+)
+from apps.core.book.market import Market
+from apps.core.book.placing import Decided
+from apps.core.book.state import BookState
+from apps.core.errors import (
+    ConflictError,
+    InputError,
+    NotFoundError,
+    ProrataError,
+    RejectedError,
+    StateError,
+)
+
+RECORDED = (RejectedError, ConflictError, NotFoundError, InputError)
+"""Refusals of a well-formed command: they get a record, so that a repeat hears the same."""
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """Events, the answer to who asked, and the inputs that were looked at (to be recorded)."""
+
+    events: list[Event]
+    result: dict[str, Any]
+    inputs: Inputs
+
+
+def decide(state: BookState | None, stimulus: AnyStimulus, inputs: Inputs) -> Decision:
+    """What follows from `stimulus`. A refusal is a decision too: one CommandRefused event.
+
+    Raises StateError when a book is opened twice or used before it is opened.
+    """
+    market = Market(inputs.quotes, inputs.now_ms, inputs.quote_max_age_ms)
+    try:
+        events, result = _dispatch(state, stimulus, inputs, market)
+    except RECORDED as error:
+        events, result = [_refused(error)], {}
+    read = msgspec.structs.replace(inputs, quotes=market.read)
+    return Decision(events=events, result=result, inputs=read)
+
+
+def preview(
+    state: BookState, command: PlaceBlock, inputs: Inputs
+) -> tuple[BlockAllocated, AllocationResult]:
+    """The allocation `command` would get now. Raises what `decide` would record as refused."""
+    market = Market(inputs.quotes, inputs.now_ms, inputs.quote_max_age_ms)
+    events, _ = placing.place_block(
+        state, msgspec.structs.replace(command, kind="market", price=None), inputs, market
+    )
+    placed = events[0]
+    assert not isinstance(placed, BlockAllocated)
+    if command.kind != "market":
+        placing.place_block(state, command, inputs, market)  # its own checks of the price
+    return placing.allocate_block(
+        state,
+        inputs,
+        market,
+        command.command_id,
+        state.symbol(command.symbol),
+        placed.requested_steps,  # type: ignore[union-attr]
+        command.rule,
+        placed.participants,  # type: ignore[union-attr]
+    )
+
+
+def _dispatch(  # noqa: C901 - one flat table of stimuli
+    state: BookState | None, stimulus: AnyStimulus, inputs: Inputs, market: Market
+) -> Decided:
+    if isinstance(stimulus, OpenBook):
+        return _open(state, stimulus)
+    if state is None:
+        raise StateError("book_not_open", "The first record of a book opens it.")
+    match stimulus:
+        case PlaceBlock():
+            return placing.place_block(state, stimulus, inputs, market)
+        case CloseBlock():
+            return closing.close_block(state, stimulus, market)
+        case CancelBlock():
+            return placing.cancel_block(state, stimulus)
+        case TriggerBlock():
+            return placing.trigger_block(state, stimulus, inputs, market)
+        case LinkAccount():
+            return membership.link_account(state, stimulus, inputs)
+        case UnlinkAccount():
+            return membership.unlink_account(state, stimulus, market)
+        case AdjustBalance():
+            return membership.adjust_balance(state, stimulus, market)
+        case FillReported():
+            return filling.fill(state, stimulus, market)
+        case OrderEnded():
+            return filling.order_ended(state, stimulus, inputs.now_ms, market)
+        case CancelReported():
+            return filling.cancel_reported(state, stimulus)
+        case BookingReported():
+            return filling.booking_reported(state, stimulus)
+        case BalanceReported():
+            return membership.settle_balance(state, stimulus, inputs)
+        case DefineSymbols():
+            return [SymbolDefined(symbol=symbol) for symbol in stimulus.symbols], {}
+
+
+def _open(state: BookState | None, stimulus: OpenBook) -> Decided:
+    if state is not None:
+        raise StateError("book_open", "This book has been opened already.")
+    event = BookOpened(
+        book_id=stimulus.book_id,
+        book_no=stimulus.book_no,
+        master_login=stimulus.master_login,
+        currency=stimulus.currency,
+        currency_digits=stimulus.currency_digits,
+    )
+    return [event], {}
+
+
+def _refused(error: ProrataError) -> CommandRefused:
+    return CommandRefused(
+        kind=type(error).__name__,
+        code=error.code,
+        message=error.message,
+        details={key: str(value) for key, value in error.details.items()},
+    )

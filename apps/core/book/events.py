@@ -1,0 +1,274 @@
+"""What happened to a book. Events carry all that `apply` and the projection need, no more.
+
+Vectors of one event are aligned with each other. Money in minor units of the account's currency
+unless a field says otherwise.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from uuid import UUID
+
+import msgspec
+
+from apps.core.allocation import Rule
+from apps.core.book.codec import Vec
+from apps.core.book.commands import AccountInfo, BalanceKind, OrderKind, Side, SymbolInfo
+
+
+class BookEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """The root of all events."""
+
+
+class BookOpened(BookEvent, frozen=True, kw_only=True, tag="book_opened"):
+    book_id: UUID
+    book_no: int
+    master_login: int
+    currency: str
+    currency_digits: int
+
+
+class SymbolDefined(BookEvent, frozen=True, kw_only=True, tag="symbol_defined"):
+    symbol: SymbolInfo
+
+
+class MemberLinked(BookEvent, frozen=True, kw_only=True, tag="member_linked"):
+    """An account joined (or joined again, with its carry at zero)."""
+
+    account: AccountInfo
+
+
+class MemberDetaching(BookEvent, frozen=True, kw_only=True, tag="member_detaching"):
+    """No new shares from here on; its tickets are being closed by `close_ids`."""
+
+    account_id: int
+    close_ids: list[UUID]
+
+
+class MemberDetached(BookEvent, frozen=True, kw_only=True, tag="member_detached"):
+    account_id: int
+    balance_minor: int
+
+
+class BlockPlaced(BookEvent, frozen=True, kw_only=True, tag="block_placed"):
+    """Asked for, with its participants. A market block is allocated in the same record."""
+
+    block_id: UUID
+    symbol: str
+    side: Side
+    kind: OrderKind
+    price_points: int | None
+    requested_steps: int
+    rule: Rule
+    participants: Vec
+    placed_at_ms: int
+    digits: int
+    volume_step: Decimal
+
+
+class BlockAllocated(BookEvent, frozen=True, kw_only=True, tag="block_allocated"):
+    """The proof: who gets what, from which inputs, before the order is sent.
+
+    equity_minor: own currency; weights: what the shares are weighed by, minor units of the book's
+    currency. reasons: apps.core.allocation.Reason. rates: account currency → book currency.
+    carry: after this block, over `carry_denominator` (empty: this rule keeps none).
+    Tickets go to the accounts with steps > 0 in this order, `first_ticket_id` + 0, 1, 2 …
+    """
+
+    block_id: UUID
+    bid_points: int
+    ask_points: int
+    quote_at_ms: int
+    account_ids: Vec
+    equity_minor: Vec
+    weights: Vec
+    rates: dict[str, Decimal]
+    cap_steps: Vec
+    steps: Vec
+    reasons: Vec
+    quotas_e8: Vec
+    carry: Vec
+    carry_denominator: int
+    order_steps: int
+    residual_steps: int
+    first_ticket_id: int
+    decided_at_ms: int
+
+
+class CancelRequested(BookEvent, frozen=True, kw_only=True, tag="cancel_requested"):
+    """Its order is at the server: the server is asked to cancel what is not filled."""
+
+    block_id: UUID
+    cancel_id: UUID
+
+
+class CancelSettled(BookEvent, frozen=True, kw_only=True, tag="cancel_settled"):
+    """The server answered the request; the order's own end is told by its events."""
+
+    cancel_id: UUID
+    done: bool
+    code: str
+
+
+class BlockCancelled(BookEvent, frozen=True, kw_only=True, tag="block_cancelled"):
+    """It ended without a fill: withdrawn while pending, or its order ended unfilled."""
+
+    block_id: UUID
+    code: str
+    raw: str = ""
+
+
+class BlockRejected(BookEvent, frozen=True, kw_only=True, tag="block_rejected"):
+    """Refused after it was accepted here: by the server, or at its trigger by a rule."""
+
+    block_id: UUID
+    code: str
+    raw: str = ""
+
+
+class OrderPartlyFilled(BookEvent, frozen=True, kw_only=True, tag="order_partly_filled"):
+    """More fills of this order are to come; shares are given when it is complete."""
+
+    order_id: UUID
+    deal_id: str
+    steps: int
+    price_points: int
+
+
+class BlockFilled(BookEvent, frozen=True, kw_only=True, tag="block_filled"):
+    """The order is complete: every ticket opens at the one price (VWAP, rounded once).
+
+    steps: of every ticket of the block, in ticket order. house_points_steps: Σ qp − price · Σ q,
+    what rounding the price costs, for the house account. `booking_id` is the intent to have the
+    server book the tickets.
+    """
+
+    block_id: UUID
+    deal_ids: list[str]
+    price_points: int
+    filled_steps: int
+    house_points_steps: int
+    first_ticket_id: int
+    account_ids: Vec
+    steps: Vec
+    booking_id: UUID
+    at_ms: int
+
+
+class CloseRequested(BookEvent, frozen=True, kw_only=True, tag="close_requested"):
+    """Steps reserved for closing, per ticket, before the closing order is sent."""
+
+    close_id: UUID
+    block_id: UUID
+    ticket_ids: Vec
+    account_ids: Vec
+    steps: Vec
+    order_steps: int
+    detaches: bool
+    decided_at_ms: int
+
+
+class CloseEnded(BookEvent, frozen=True, kw_only=True, tag="close_ended"):
+    """The closing order ended without a fill: the reservation is lifted."""
+
+    close_id: UUID
+    block_id: UUID
+    code: str
+    raw: str = ""
+
+
+class CloseFilled(BookEvent, frozen=True, kw_only=True, tag="close_filled"):
+    """Tickets were closed in part or whole at one price; P&L at the rates of the last fill.
+
+    rates: the symbol's quote currency → account currency.
+    """
+
+    close_id: UUID
+    block_id: UUID
+    deal_ids: list[str]
+    price_points: int
+    filled_steps: int
+    house_points_steps: int
+    ticket_ids: Vec
+    account_ids: Vec
+    steps: Vec
+    pnl_minor: Vec
+    rates: dict[str, Decimal]
+    booking_id: UUID
+    at_ms: int
+
+
+class BlockClosed(BookEvent, frozen=True, kw_only=True, tag="block_closed"):
+    """Nothing of it is open any more."""
+
+    block_id: UUID
+    at_ms: int
+
+
+class BookingSettled(BookEvent, frozen=True, kw_only=True, tag="booking_settled"):
+    """The server booked the shares (or refused: an alarm, the book is right by its journal)."""
+
+    booking_id: UUID
+    done: bool
+    code: str
+    raw: str
+    differences: dict[str, int]
+
+
+class BalanceRequested(BookEvent, frozen=True, kw_only=True, tag="balance_requested"):
+    """`amount_minor` is signed: what the balance is to change by."""
+
+    operation_id: UUID
+    account_id: int
+    kind: BalanceKind
+    amount_minor: int
+    comment: str
+
+
+class BalanceSettled(BookEvent, frozen=True, kw_only=True, tag="balance_settled"):
+    operation_id: UUID
+    account_id: int
+    kind: BalanceKind
+    amount_minor: int
+    comment: str
+    done: bool
+    code: str
+    raw: str
+    at_ms: int
+
+
+class CommandRefused(BookEvent, frozen=True, kw_only=True, tag="command_refused"):
+    """A well-formed command that the book, the market or the risk refused: changes nothing.
+
+    Recorded so that a repeat gets the same answer. `kind`: class in apps.core.errors.
+    """
+
+    kind: str
+    code: str
+    message: str
+    details: dict[str, str]
+
+
+Event = (
+    BookOpened
+    | SymbolDefined
+    | MemberLinked
+    | MemberDetaching
+    | MemberDetached
+    | BlockPlaced
+    | BlockAllocated
+    | CancelRequested
+    | CancelSettled
+    | BlockCancelled
+    | BlockRejected
+    | OrderPartlyFilled
+    | BlockFilled
+    | CloseRequested
+    | CloseEnded
+    | CloseFilled
+    | BlockClosed
+    | BookingSettled
+    | BalanceRequested
+    | BalanceSettled
+    | CommandRefused
+)

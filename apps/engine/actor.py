@@ -1,0 +1,351 @@
+"""One book, one actor: everything that happens to it passes its inbox, one at a time.
+
+    decide → commit → answer → apply → send → (projector, frames)
+
+Nothing is answered or sent before it is committed. When the outcome of a commit is unknown (the
+database went away), the book is loaded again from the journal and the same stimuli are put to it
+again: their ids make that harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid5
+
+import msgspec
+import psycopg
+import structlog
+from psycopg_pool import PoolTimeout
+
+from apps.core.book.codec import encode
+from apps.core.book.commands import (
+    AccountInfo,
+    AdjustBalance,
+    AnyStimulus,
+    DefineSymbols,
+    FillReported,
+    Inputs,
+    OpenBook,
+    TriggerBlock,
+)
+from apps.core.book.placing import is_reached
+from apps.core.book.records import Body, Record, advance, make_record, read_body, refusal
+from apps.core.book.state import BookState, SubmitIntent
+from apps.core.errors import ProrataError
+from apps.engine.answers import Answers
+from apps.engine.discovery import BookRow, currency_digits
+from apps.engine.journal import Journal, RepeatedCommandError, encode_state
+from apps.engine.sender import Sender, settled_id
+from apps.engine.session import ServerSession, now_ms, symbol_info
+
+log = structlog.get_logger("engine.book")
+MAX_BATCH = 64
+SNAPSHOT_EVERY = 200
+KEPT_COMMANDS = 4_096
+QUOTE_MAX_AGE_MS = 15_000
+_RETRY_S = 0.5
+_HOLE_RETRY_S = 0.05
+_DATABASE_ERRORS = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+
+
+class Item(msgspec.Struct, frozen=True):
+    """A stimulus in the inbox; `request_id` when somebody waits for the answer."""
+
+    stimulus: AnyStimulus
+    request_id: str | None = None
+    account: AccountInfo | None = None
+
+
+class BookActor:
+    """`state`, `seq` and `epoch` are what is committed, except while `is_committing`."""
+
+    def __init__(
+        self,
+        row: BookRow,
+        epoch: int,
+        journal: Journal,
+        session: ServerSession,
+        answers: Answers,
+        on_commit: Callable[[UUID, int], None],
+    ) -> None:
+        self.row = row
+        self.epoch = epoch
+        self.session = session
+        self.state: BookState | None = None
+        self.seq = 0
+        self.ready = asyncio.Event()
+        self.settled = asyncio.Event()
+        self.settled.set()
+        self.changes = 0
+        self.inbox: asyncio.Queue[Item] = asyncio.Queue()
+        self._head = b""
+        self._journal = journal
+        self._answers = answers
+        self._on_commit = on_commit
+        self._sender: Sender | None = None
+        self._recent: OrderedDict[UUID, tuple[int, Body]] = OrderedDict()
+        self._triggering: set[UUID] = set()
+        self._snapshot_seq = 0
+
+    @property
+    def is_committing(self) -> bool:
+        """Whether `state` holds what is not durable yet."""
+        return not self.settled.is_set()
+
+    # -- life
+
+    async def run(self) -> None:
+        """Until cancelled. Raises LeaseLostError when another engine owns the book."""
+        self.ready.clear()
+        await self.session.wait_until_usable()
+        self._sender = Sender(self.session, self.row.master_login, self.tell)
+        try:
+            await self._load()
+            self.ready.set()
+            while True:
+                batch = [await self.inbox.get()]
+                while len(batch) < MAX_BATCH and not self.inbox.empty():
+                    batch.append(self.inbox.get_nowait())
+                await self._process_surely(batch)
+                self._maybe_snapshot()
+        finally:
+            await self._sender.close()
+
+    def tell(self, stimulus: AnyStimulus) -> None:
+        """Put a report into the inbox."""
+        self.inbox.put_nowait(Item(stimulus))
+
+    async def _load(self) -> None:
+        """Snapshot + tail; open the book when it is new; take on what was left unsettled."""
+        self.state, self.seq, self._head = await self._journal.load(self.row.book_id)
+        self._snapshot_seq = self.seq
+        self._recent.clear()
+        self._triggering.clear()
+        self._push_intents(maybe_sent=True)
+        book_id = self.row.book_id
+        if self.state is None:
+            opening = OpenBook(
+                command_id=uuid5(book_id, "open"),
+                book_id=book_id,
+                book_no=self.row.book_no,
+                master_login=self.row.master_login,
+                currency=self.row.currency,
+                currency_digits=currency_digits(self.row.currency),
+            )
+            await self._process([Item(opening)])
+        await self._define_symbols()
+        intents = self.state.intents.values() if self.state is not None else ()
+        if self.state is not None and any(isinstance(i, SubmitIntent) for i in intents):
+            self._answers.in_background(self._catch_up(self.state.server_seq))
+        self.changes += 1
+        log.info("book_loaded", broker=self.row.broker, book=str(book_id), seq=self.seq)
+
+    async def _catch_up(self, after_seq: int) -> None:
+        """Fills that were told while nobody listened."""
+        while True:
+            try:
+                return await self.session.replay(after_seq)
+            except (ProrataError, TimeoutError) as error:
+                log.warning("replay_failed", book=str(self.row.book_id), error=repr(error))
+                await asyncio.sleep(_RETRY_S)
+
+    async def _define_symbols(self) -> None:
+        """Record specifications that are new or differ from what the book knows."""
+        known = self.state.symbols if self.state is not None else {}
+        infos = [symbol_info(spec) for spec in self.session.specs.values()]
+        changed = [info for info in infos if known.get(info.name) != info]
+        if changed:
+            command_id = uuid5(self.row.book_id, f"symbols:{self.seq}")
+            await self._process([Item(DefineSymbols(command_id=command_id, symbols=changed))])
+
+    # -- the hot path
+
+    async def _process_surely(self, batch: list[Item]) -> None:
+        while True:
+            try:
+                return await self._process(batch)
+            except (*_DATABASE_ERRORS, RepeatedCommandError) as error:
+                log.error("commit_unsure", book=str(self.row.book_id), error=repr(error))
+                await self._reload()
+
+    async def _reload(self) -> None:
+        while True:
+            await asyncio.sleep(_RETRY_S)
+            try:
+                return await self._load()
+            except _DATABASE_ERRORS as error:
+                log.error("database_still_lost", error=str(error))
+
+    async def _process(self, batch: list[Item]) -> None:
+        fresh = await self._without_repeats(batch)
+        if len(fresh) == 1:
+            await self._process_one(fresh[0])
+        elif fresh:
+            await self._process_many(fresh)
+
+    async def _process_one(self, item: Item) -> None:
+        """The usual case: commit first, then apply."""
+        record, body = self._decide(item, self.state, self.seq, self._head)
+        try:
+            await self._journal.append(self.row.book_id, self.epoch, [record])
+        except RepeatedCommandError:
+            found = await self._journal.by_command(self.row.book_id, [record.command_id])
+            first = found[record.command_id]
+            self._answer_repeat(item, first.seq, read_body(first))
+            return
+        self.state = advance(self.state, body)
+        self._committed([(item, record, body)])
+
+    async def _process_many(self, batch: list[Item]) -> None:
+        """One commit for several: applied as they are decided, shown only when committed."""
+        state, seq, head = self.state, self.seq, self._head
+        done: list[tuple[Item, Record, Body]] = []
+        self.settled.clear()
+        try:
+            for item in batch:
+                record, body = self._decide(item, state, seq, head)
+                state = advance(state, body)
+                seq, head = record.seq, record.digest
+                done.append((item, record, body))
+            await self._journal.append(
+                self.row.book_id, self.epoch, [record for _, record, _ in done]
+            )
+        finally:
+            self.settled.set()
+        self.state = state
+        self._committed(done)
+
+    def _decide(
+        self, item: Item, state: BookState | None, seq: int, head: bytes
+    ) -> tuple[Record, Body]:
+        return make_record(
+            state,
+            item.stimulus,
+            self._inputs(item.account),
+            seq=seq + 1,
+            epoch=self.epoch,
+            previous=head or bytes(32),
+        )
+
+    def _inputs(self, account: AccountInfo | None = None) -> Inputs:
+        return Inputs(
+            now_ms=now_ms(),
+            quotes=self.session.quotes,
+            account=account,
+            quote_max_age_ms=QUOTE_MAX_AGE_MS,
+        )
+
+    def _committed(self, done: list[tuple[Item, Record, Body]]) -> None:
+        self.seq, self._head = done[-1][1].seq, done[-1][1].digest
+        for item, record, body in done:
+            self._recent[record.command_id] = (record.seq, body)
+            self._answers.committed(item.request_id, record.seq, body)
+        while len(self._recent) > KEPT_COMMANDS:
+            self._recent.popitem(last=False)
+        self._push_intents(maybe_sent=False)
+        self.changes += 1
+        self._on_commit(self.row.book_id, self.seq)
+
+    def _push_intents(self, *, maybe_sent: bool) -> None:
+        if self._sender is not None and self.state is not None:
+            self._sender.push(self.state.intents, maybe_sent=maybe_sent)
+
+    # -- repeats
+
+    async def _without_repeats(self, batch: list[Item]) -> list[Item]:
+        """Answer what was executed before; what is left is new (a lone one may still not be)."""
+        fresh: dict[UUID, Item] = {}
+        for item in batch:
+            command_id = item.stimulus.command_id
+            if command_id in self._recent:
+                seq, body = self._recent[command_id]
+                self._answer_repeat(item, seq, body)
+            elif command_id in fresh:
+                self.inbox.put_nowait(item)  # its twin is being executed: answer it after
+            elif self._is_worth_deciding(item.stimulus):
+                fresh[command_id] = item
+        if len(fresh) > 1:
+            found = await self._journal.by_command(self.row.book_id, list(fresh))
+            for command_id, record in found.items():
+                self._answer_repeat(fresh.pop(command_id), record.seq, read_body(record))
+        return list(fresh.values())
+
+    def _answer_repeat(self, item: Item, seq: int, body: Body) -> None:
+        """The first outcome, or a refusal of other content under the same id."""
+        if item.request_id is None:
+            return  # the server repeats itself
+        is_same = encode(body.stimulus) == encode(item.stimulus)
+        if is_same and isinstance(body.stimulus, AdjustBalance) and refusal(body) is None:
+            operation_id = body.stimulus.command_id
+            if self.state is not None and operation_id in self.state.intents:
+                self._answers.wait(operation_id, item.request_id)
+            else:
+                self._answers.in_background(self._answer_settled(operation_id, item))
+            return
+        self._answers.repeated(item.request_id, item.stimulus, seq, body, is_same=is_same)
+
+    async def _answer_settled(self, operation_id: UUID, item: Item) -> None:
+        found = await self._journal.by_command(self.row.book_id, [settled_id(operation_id)])
+        for record in found.values():
+            self._answers.repeated(
+                item.request_id, item.stimulus, record.seq, read_body(record), is_same=True
+            )
+
+    def _is_worth_deciding(self, stimulus: AnyStimulus) -> bool:
+        """A trigger whose price has gone again is dropped, without a record. A fill that comes
+        before an earlier one of its order (still being told again) waits for that."""
+        match stimulus:
+            case TriggerBlock():
+                self._triggering.discard(stimulus.block_id)
+                return stimulus.block_id in set(self._reached())
+            case FillReported() if self._has_hole_before(stimulus):
+                asyncio.get_running_loop().call_later(_HOLE_RETRY_S, self.tell, stimulus)
+                return False
+            case _:
+                return True
+
+    def _has_hole_before(self, fill: FillReported) -> bool:
+        state = self.state
+        if state is None:
+            return False
+        order = state.closes.get(fill.order_id) or state.blocks.get(fill.order_id)
+        return order is not None and fill.cum_steps - fill.steps > order.fills.steps
+
+    # -- triggers and snapshots
+
+    def check_triggers(self) -> None:
+        """Put a trigger into the inbox for every pending block whose price is reached."""
+        for block_id in self._reached():
+            if block_id not in self._triggering:
+                self._triggering.add(block_id)
+                command_id = uuid5(block_id, f"trigger:{now_ms()}")
+                self.tell(TriggerBlock(command_id=command_id, block_id=block_id))
+
+    def _reached(self) -> list[UUID]:
+        if self.state is None:
+            return []
+        oldest_ms = now_ms() - QUOTE_MAX_AGE_MS
+        found = []
+        for block in self.state.blocks.values():
+            quote = self.session.quotes.get(block.symbol)
+            if block.status != "pending" or quote is None or quote.at_ms < oldest_ms:
+                continue
+            points = block.price_points or 0
+            if is_reached(block.side, block.kind, points, quote.bid, quote.ask):
+                found.append(block.block_id)
+        return found
+
+    def _maybe_snapshot(self) -> None:
+        if self.state is None or self.seq - self._snapshot_seq < SNAPSHOT_EVERY:
+            return
+        self._snapshot_seq = self.seq
+        data = encode_state(self.state)
+        save = self._journal.save_snapshot(self.row.book_id, data, self.seq, self._head)
+        self._answers.in_background(save)
+
+    def status(self) -> dict[str, Any]:
+        """For the status page and the logs."""
+        return {"seq": self.seq, "epoch": self.epoch, "inbox": self.inbox.qsize()}

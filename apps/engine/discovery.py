@@ -1,0 +1,143 @@
+"""What there is to run: brokers, trading servers, books. Django's ORM, off the hot path."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connections
+
+from apps.accounts.models import Master, Symbol, TradingAccount, TradingServer
+from apps.servers.types import SymbolSpec
+from tenants.door import all_brokers, broker_schema
+
+T = TypeVar("T")
+_MINOR_DIGITS = {"JPY": 0}
+
+
+def currency_digits(currency: str) -> int:
+    """Digits of a currency's minor unit: 2, JPY 0."""
+    return _MINOR_DIGITS.get(currency, 2)
+
+
+async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
+    """Run one of the functions below beside the event loop; its connection is closed after."""
+    return await asyncio.to_thread(_closing, work, *arguments)
+
+
+def _closing(work: Callable[..., T], *arguments: Any) -> T:
+    try:
+        return work(*arguments)
+    finally:
+        connections.close_all()
+
+
+@dataclass(frozen=True)
+class ServerRow:
+    """A trading server to connect to; `config` holds the opened secret as `token`."""
+
+    server_id: int
+    name: str
+    kind: str
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class BookRow:
+    broker: str
+    book_id: UUID
+    book_no: int
+    server_id: int
+    master_login: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class AccountRow:
+    account_id: int
+    login: int
+    currency: str
+    leverage: int
+    server_id: int
+
+
+@dataclass(frozen=True)
+class Found:
+    servers: list[ServerRow]
+    books: list[BookRow]
+
+
+def brokers() -> list[str]:
+    return all_brokers()
+
+
+def discover(broker: str) -> Found:
+    """Servers and active books of one broker."""
+    with broker_schema(broker):
+        masters = Master.objects.filter(is_active=True).select_related("account")
+        books = [
+            BookRow(
+                broker,
+                master.public_id,
+                master.pk,
+                master.account.server_id,
+                master.account.login,
+                master.account.currency,
+            )
+            for master in masters
+        ]
+        wanted = {book.server_id for book in books}
+        servers = [
+            ServerRow(row.pk, row.name, row.kind, _config(row))
+            for row in TradingServer.objects.filter(pk__in=wanted)
+        ]
+    return Found(servers, books)
+
+
+def _config(row: TradingServer) -> dict[str, Any]:
+    config = dict(row.config)
+    if row.kind == TradingServer.Kind.SIMULATOR:
+        config.setdefault("url", settings.SIM_URL)
+    return {**config, "token": row.secret()}
+
+
+def account(broker: str, account_id: int) -> AccountRow | None:
+    """One trading account, None when the broker has no such account."""
+    with broker_schema(broker):
+        row = TradingAccount.objects.filter(pk=account_id).first()
+    if row is None:
+        return None
+    return AccountRow(row.pk, row.login, row.currency, row.leverage, row.server_id)
+
+
+def refresh_symbols(broker: str, server_id: int, specs: list[SymbolSpec]) -> None:
+    """Bring accounts.Symbol up to what the server says."""
+    fields = [
+        "description",
+        "digits",
+        "contract_size",
+        "volume_step",
+        "volume_min",
+        "volume_max",
+        "base_currency",
+        "profit_currency",
+        "margin_currency",
+    ]
+    with broker_schema(broker):
+        Symbol.objects.bulk_create(
+            [
+                Symbol(
+                    server_id=server_id,
+                    name=spec.name,
+                    **{field: getattr(spec, field) for field in fields},
+                )
+                for spec in specs
+            ],
+            update_conflicts=True,
+            unique_fields=["server", "name"],
+            update_fields=fields,
+        )

@@ -1,0 +1,92 @@
+"""Ten times a second: triggers, frames of books where something changed, quotes. To Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from uuid import UUID
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from apps.core.book.market import Market
+from apps.engine import channels
+from apps.engine.actor import QUOTE_MAX_AGE_MS, BookActor
+from apps.engine.frames import Marks, make_frame, quote_frame
+from apps.engine.session import ServerSession, now_ms
+
+log = structlog.get_logger("engine.publisher")
+INTERVAL_S = 0.1
+IDLE_FRAME_MS = 1_000
+_encoder = msgspec.msgpack.Encoder()
+
+
+class Publisher:
+    """One for the process. `marks` keeps the last marking of each book for the recorder."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        actors: Callable[[], Iterable[BookActor]],
+        sessions: Callable[[], Iterable[ServerSession]],
+    ) -> None:
+        self._redis = redis
+        self._actors = actors
+        self._sessions = sessions
+        self._shown: dict[UUID, tuple[int, int, int]] = {}
+        self.marks: dict[UUID, Marks] = {}
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            try:
+                await self._publish()
+            except RedisError as error:
+                log.warning("redis_lost", error=str(error))
+            spent = loop.time() - began
+            # A process that marks a lot marks less often: orders come first.
+            await asyncio.sleep(max(INTERVAL_S - spent, spent))
+
+    async def _publish(self) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        at_ms = now_ms()
+        changed: dict[ServerSession, set[str]] = {}
+        for session in list(self._sessions()):
+            changed[session], session.changed = session.changed, set()
+            self._quotes(pipeline, session, changed[session], at_ms)
+        for actor in list(self._actors()):
+            actor.check_triggers()
+            self._frame(pipeline, actor, changed.get(actor.session, set()), at_ms)
+            await asyncio.sleep(0)
+        if len(pipeline):
+            await pipeline.execute()
+
+    def _quotes(
+        self, pipeline: Redis, session: ServerSession, changed: set[str], at_ms: int
+    ) -> None:
+        if not changed:
+            return
+        data = _encoder.encode(quote_frame(session, changed, at_ms))
+        pipeline.publish(channels.quotes(session.broker), data)
+        whole = _encoder.encode(quote_frame(session, set(session.quotes), at_ms))
+        pipeline.set(channels.quotes_latest(session.broker), whole)
+
+    def _frame(self, pipeline: Redis, actor: BookActor, changed: set[str], at_ms: int) -> None:
+        state = actor.state
+        if state is None or actor.is_committing:
+            return
+        changes, moves, shown_ms = self._shown.get(actor.row.book_id, (-1, -1, 0))
+        is_due = actor.changes != changes or bool(changed & state.exposures.keys())
+        is_idle = at_ms - shown_ms >= IDLE_FRAME_MS and actor.session.moves != moves
+        if not is_due and not is_idle:
+            return
+        market = Market(actor.session.quotes, at_ms, QUOTE_MAX_AGE_MS)
+        frame, marks = make_frame(state, market, epoch=actor.epoch, seq=actor.seq)
+        data = _encoder.encode(frame)
+        pipeline.set(channels.frame(actor.row.broker, actor.row.book_id), data)
+        pipeline.publish(channels.frames(actor.row.broker, actor.row.book_id), data)
+        self._shown[actor.row.book_id] = (actor.changes, actor.session.moves, at_ms)
+        self.marks[actor.row.book_id] = marks

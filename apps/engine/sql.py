@@ -1,0 +1,135 @@
+"""All SQL of the engine's own connections. Tables are named in full through tenants.door, so a
+connection never depends on whose schema was current before."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import LiteralString
+
+from django.conf import settings
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from tenants.door import qualified
+
+_TABLES = {
+    "journal": "engine_journal",
+    "lease": "engine_lease",
+    "snapshot": "engine_snapshot",
+    "cursor": "engine_projectioncursor",
+    "block": "allocation_block",
+    "allocation": "allocation_allocation",
+    "ticket": "allocation_ticket",
+    "deal": "allocation_deal",
+    "cashflow": "allocation_cashflow",
+    "account_state": "allocation_accountstate",
+    "equity_point": "allocation_equitypoint",
+    "bar": "allocation_bar",
+    "link": "accounts_link",
+    "master": "accounts_master",
+    "symbol": "accounts_symbol",
+}
+
+
+def conninfo() -> str:
+    """libpq's connection string of the default database."""
+    database = settings.DATABASES["default"]
+    return make_conninfo(
+        dbname=database["NAME"],
+        user=database["USER"] or None,
+        password=database["PASSWORD"] or None,
+        host=database["HOST"] or None,
+        port=database["PORT"] or None,
+        application_name="prorata-engine",
+    )
+
+
+@lru_cache(maxsize=4096)
+def statement(broker: str, template: LiteralString) -> sql.Composed:
+    """`template` with {journal}, {lease} … replaced by the broker's own tables."""
+    return sql.SQL(template).format(
+        **{name: qualified(broker, table) for name, table in _TABLES.items()}
+    )
+
+
+# One round trip, one transaction: the rows go in only while the lease still has our epoch. The
+# share lock makes a take-over wait for this commit, or this statement see the take-over.
+APPEND = """
+WITH held AS (
+    SELECT book_id FROM {lease} WHERE book_id = %(book)s AND epoch = %(epoch)s FOR SHARE
+)
+INSERT INTO {journal} (book_id, seq, epoch, at_ms, command_id, body, digest)
+SELECT held.book_id, r.seq, %(epoch)s, r.at_ms, r.command_id, r.body, r.digest
+FROM held CROSS JOIN unnest(
+    %(seqs)b::bigint[], %(ats)b::bigint[], %(commands)b::uuid[], %(bodies)b::bytea[],
+    %(digests)b::bytea[]
+) AS r(seq, at_ms, command_id, body, digest)
+"""
+
+TAIL = """
+SELECT seq, epoch, at_ms, command_id, body, digest FROM {journal}
+WHERE book_id = %(book)s AND seq > %(after)s ORDER BY seq LIMIT %(limit)s
+"""
+
+BY_COMMAND = """
+SELECT seq, epoch, at_ms, command_id, body, digest FROM {journal}
+WHERE book_id = %(book)s AND command_id = ANY(%(commands)s)
+"""
+
+HEADS = "SELECT book_id, max(seq) FROM {journal} GROUP BY book_id"
+
+TAKE_LEASE = """
+INSERT INTO {lease} AS l (book_id, owner, epoch, heartbeat_at)
+VALUES (%(book)s, %(owner)s, 1, clock_timestamp())
+ON CONFLICT (book_id) DO UPDATE
+SET owner = excluded.owner, epoch = l.epoch + 1, heartbeat_at = clock_timestamp()
+WHERE (%(steal_own)s AND l.owner = excluded.owner)
+   OR l.heartbeat_at < clock_timestamp() - make_interval(secs => %(expiry_s)s)
+RETURNING epoch
+"""
+
+RENEW_LEASES = """
+UPDATE {lease} AS l SET heartbeat_at = clock_timestamp()
+FROM unnest(%(books)s::uuid[], %(epochs)s::bigint[]) AS mine(book_id, epoch)
+WHERE l.book_id = mine.book_id AND l.epoch = mine.epoch RETURNING l.book_id
+"""
+
+# A clean stop lets the next engine in at once.
+FREE_LEASES = """
+UPDATE {lease} AS l SET heartbeat_at = to_timestamp(0)
+FROM unnest(%(books)s::uuid[], %(epochs)s::bigint[]) AS mine(book_id, epoch)
+WHERE l.book_id = mine.book_id AND l.epoch = mine.epoch
+"""
+
+READ_SNAPSHOT = "SELECT seq, digest, state, version FROM {snapshot} WHERE book_id = %(book)s"
+
+WRITE_SNAPSHOT = """
+INSERT INTO {snapshot} (book_id, seq, digest, state, version)
+VALUES (%(book)s, %(seq)s, %(digest)s, %(state)s, %(version)s)
+ON CONFLICT (book_id) DO UPDATE SET seq = excluded.seq, digest = excluded.digest,
+    state = excluded.state, version = excluded.version
+WHERE {snapshot}.seq < excluded.seq OR {snapshot}.version <> excluded.version
+"""
+
+# One projection of a book at a time: a rebuild and the running projector exclude each other.
+LOCK_PROJECTION = "SELECT pg_advisory_xact_lock(hashtextextended(%(book)s::text, 0))"
+
+READ_CURSOR = "SELECT seq FROM {cursor} WHERE book_id = %(book)s"
+
+MOVE_CURSOR = """
+INSERT INTO {cursor} (book_id, seq, projected_at)
+VALUES (%(book)s, %(seq)s, clock_timestamp())
+ON CONFLICT (book_id) DO UPDATE SET seq = excluded.seq, projected_at = excluded.projected_at
+"""
+
+LAG = """
+SELECT h.book_id, h.head, h.head_ms, coalesce(c.seq, 0)
+FROM (SELECT DISTINCT ON (book_id) book_id, seq AS head, at_ms AS head_ms
+      FROM {journal} ORDER BY book_id, seq DESC) h
+LEFT JOIN {cursor} c USING (book_id)
+"""
+
+LEASES = """
+SELECT book_id, owner, epoch,
+       extract(epoch FROM clock_timestamp() - heartbeat_at)::float8 AS age_s FROM {lease}
+"""

@@ -1,0 +1,1 @@
+"""Statements of other platforms, read strictly. Pure: no Django, no clock."""

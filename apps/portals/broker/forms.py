@@ -1,0 +1,130 @@
+"""Forms of the office."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.models import ApiKey, Link, Master, Role, TradingAccount, User
+from apps.leaderboards.models import WidgetSettings
+
+_PEOPLE = User.objects.filter(is_active=True).order_by("email")
+
+
+class InviteForm(forms.Form):
+    email = forms.EmailField(label=_("E-mail"))
+    full_name = forms.CharField(label=_("Name"), max_length=120, required=False)
+    roles = forms.MultipleChoiceField(
+        label=_("Roles"), choices=Role.choices, widget=forms.CheckboxSelectMultiple
+    )
+
+
+class LinkForm(forms.Form):
+    """An investor's account joins a master: an existing one, or one opened for it."""
+
+    command_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+    account = forms.ModelChoiceField(
+        label=_("Existing account"),
+        queryset=TradingAccount.objects.none(),
+        required=False,
+        empty_label=_("Open a new one"),
+    )
+    investor = forms.ModelChoiceField(
+        label=_("Investor of the new account"), queryset=_PEOPLE, required=False
+    )
+    currency = forms.ChoiceField(
+        label=_("Currency"),
+        choices=[(code, code) for code in ("USD", "EUR", "GBP", "JPY", "CHF", "AUD", "CAD")],
+        required=False,
+    )
+    leverage = forms.IntegerField(
+        label=_("Leverage 1:"), min_value=1, max_value=1000, initial=100, required=False
+    )
+    deposit = forms.DecimalField(
+        label=_("First deposit"),
+        min_value=Decimal(0),
+        max_digits=14,
+        decimal_places=2,
+        initial=Decimal(0),
+        required=False,
+    )
+
+    def __init__(self, *args: Any, master: Master, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # An account that was invited here, and not yet let in by the engine, may be tried again.
+        following = (
+            Link.objects.exclude(status=Link.Status.DETACHED)
+            .exclude(status=Link.Status.INVITED, master=master)
+            .values("account_id")
+        )
+        accounts = TradingAccount.objects.filter(
+            server_id=master.account.server_id, kind=TradingAccount.Kind.SUB, owner__isnull=False
+        ).exclude(pk__in=following)
+        field = self.fields["account"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = accounts.select_related("owner").order_by("login")
+        investor = self.fields["investor"]
+        assert isinstance(investor, forms.ModelChoiceField)
+        investor.queryset = _PEOPLE.filter(roles__contains=[Role.INVESTOR])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not cleaned.get("account") and "account" in cleaned:
+            for name in ("investor", "currency", "leverage"):
+                if not cleaned.get(name) and name not in self.errors:
+                    self.add_error(name, ValidationError(_("A new account needs this."), "needed"))
+            if cleaned.get("currency") == "JPY" and cleaned.get("deposit", 0) % 1:
+                self.add_error("deposit", ValidationError(_("Yen have no decimals."), "digits"))
+        return cleaned
+
+
+class KeyForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=60)
+    owner = forms.ModelChoiceField(label=_("Acts as"), queryset=_PEOPLE)
+    scopes = forms.MultipleChoiceField(
+        label=_("May"),
+        choices=ApiKey.Scope.choices,
+        widget=forms.CheckboxSelectMultiple,
+        initial=["read"],
+    )
+    days = forms.IntegerField(
+        label=_("Expires after days"),
+        help_text=_("Empty: never."),
+        min_value=1,
+        max_value=3650,
+        required=False,
+        initial=365,
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["owner"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = _PEOPLE.filter(roles__overlap=[Role.MANAGER, Role.ADMIN])
+
+    def expires_at(self) -> Any:
+        days = self.cleaned_data.get("days")
+        return timezone.now() + timedelta(days=days) if days else None
+
+
+if TYPE_CHECKING:
+    _WidgetModelForm = forms.ModelForm[WidgetSettings]
+else:
+    _WidgetModelForm = forms.ModelForm  # not subscriptable when it runs
+
+
+class WidgetForm(_WidgetModelForm):
+    class Meta:
+        model = WidgetSettings
+        fields = ["enabled", "allowed_origins", "row_limit", "show_aum"]
+        help_texts = {
+            "allowed_origins": _("One a line, such as https://www.example.com; * for every site."),
+        }
+        widgets = {"allowed_origins": forms.Textarea(attrs={"rows": 4, "spellcheck": "false"})}

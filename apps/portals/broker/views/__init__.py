@@ -1,0 +1,1 @@
+"""Views of the office: fetch, call one service, return."""

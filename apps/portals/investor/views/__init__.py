@@ -1,0 +1,1 @@
+"""The investor's views: fetch, call one service or selector, render."""

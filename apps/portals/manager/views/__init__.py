@@ -1,0 +1,1 @@
+"""The terminal's views: fetch, call one service, render."""

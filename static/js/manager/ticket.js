@@ -1,0 +1,54 @@
+// The order ticket: live prices on its sides, a price field only where there is a price.
+import { $, patchText } from "../dom.js";
+
+const SETTLE_MS = 350; // a key held down from the ticket must not run through the preview
+let openedAt = 0;
+
+const ticket = () => document.getElementById("ticket");
+
+export function paintTicket({ quotes = {} }) {
+  const form = ticket();
+  const select = form?.elements.symbol;
+  if (!select) return;
+  const quote = quotes[select.value];
+  for (const cell of form.querySelectorAll("[data-ticket-price]")) patchText(cell, quote?.[cell.dataset.ticketPrice] ?? "–");
+  const place = $("[data-place]", form);
+  const side = form.elements.side?.value;
+  if (place && side) patchText(place, side === "buy" ? place.dataset.wordBuy : place.dataset.wordSell);
+}
+
+export function watchTicket(stateNow, pick) {
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest("#ticket");
+    if (!form) return;
+    if (event.target.name === "symbol") pick(event.target.value);
+    if (event.target.name === "kind") showPrice(form, stateNow());
+    paintTicket(stateNow());
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.target.id === "dialogs") openedAt = performance.now();
+  });
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.target.id !== "ticket" || document.activeElement !== document.body) return;
+    ($('[aria-invalid="true"]', event.target) ?? $("#ticket-place, #ticket-again", event.target))?.focus();
+  });
+  // Placing from the preview: the ticket's own form is sent, the dialog goes.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-place-from-preview]");
+    if (!button) return;
+    const byKey = event.detail === 0;
+    if (byKey && performance.now() - openedAt < SETTLE_MS) return;
+    button.disabled = true; // one click, one order; the command id in the form is what makes it sure
+    button.closest("dialog").close();
+    $("#ticket-place", ticket()).click();
+  });
+}
+
+function showPrice(form, { quotes = {} }) {
+  const field = $("[data-price-field]", form);
+  const market = form.elements.kind.value === "market";
+  field.hidden = market;
+  if (market || form.elements.price.value) return;
+  const quote = quotes[form.elements.symbol.value];
+  if (quote) form.elements.price.value = form.elements.side.value === "buy" ? quote.ask : quote.bid;
+}

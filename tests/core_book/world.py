@@ -1,0 +1,298 @@
+"""A seeded world around one pure book: quotes, people, and a trading server with moods.
+
+Everything random comes from the seed, so that a failing seed replays exactly.
+"""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from apps.core.allocation import Rule
+from apps.core.book import commands as c
+from apps.core.book.codec import decode, encode
+from apps.core.book.records import GENESIS, Body, Record, advance, make_record
+from apps.core.book.state import (
+    BalanceIntent,
+    BookingIntent,
+    BookState,
+    CancelIntent,
+    SubmitIntent,
+)
+from apps.core.errors import InputError
+
+START_MS = 1_700_000_000_000
+
+
+def symbol(name: str, digits: int, base: str, quote: str, **over: object) -> c.SymbolInfo:
+    fields: dict[str, Any] = {
+        "contract_size": Decimal(100_000),
+        "volume_step": Decimal("0.01"),
+        "min_steps": 1,
+        "max_steps": 1_000_000,
+        "margin_mode": "fx",
+        "max_leverage": 500,
+        "margin_currency": base,
+        **over,
+    }
+    return c.SymbolInfo(
+        name=name, digits=digits, base_currency=base, quote_currency=quote, **fields
+    )
+
+
+SYMBOLS = [
+    symbol("EURUSD", 5, "EUR", "USD"),
+    symbol("GBPUSD", 5, "GBP", "USD", min_steps=2),
+    symbol("USDJPY", 3, "USD", "JPY"),
+]
+CURRENCIES = {"USD": 2, "EUR": 2, "GBP": 2, "JPY": 0}
+PRICES = {"EURUSD": 108_000, "GBPUSD": 127_000, "USDJPY": 150_000}
+
+
+class World:
+    """`state` is the book, `records` its journal; `tell` and `ask` are how things happen."""
+
+    def __init__(self, seed: int, accounts: int = 12, moods: bool = True) -> None:
+        self.rng = random.Random(seed)
+        self.moods = moods
+        self.now_ms = START_MS
+        self.mid = dict(PRICES)
+        self.records: list[Record] = []
+        self.bodies: list[Body] = []
+        self.state: BookState | None = None
+        self.deals = 0
+        self.server_balance: dict[int, int] = {}
+        self.sent: dict[UUID, int] = {}
+        self.tell(
+            c.OpenBook(
+                command_id=self.new_id(),
+                book_id=self.new_id(),
+                book_no=7,
+                master_login=1,
+                currency="USD",
+                currency_digits=2,
+            )
+        )
+        self.tell(c.DefineSymbols(command_id=self.new_id(), symbols=SYMBOLS))
+        for account_id in range(1, accounts + 1):
+            self.link(account_id)
+
+    @property
+    def book(self) -> BookState:
+        assert self.state is not None
+        return self.state
+
+    def new_id(self) -> UUID:
+        return UUID(int=self.rng.getrandbits(128), version=4)
+
+    def quotes(self) -> dict[str, c.QuoteIn]:
+        return {
+            name: c.QuoteIn(mid - 5, mid + 5, self.now_ms - 100) for name, mid in self.mid.items()
+        }
+
+    def inputs(self, account: c.AccountInfo | None = None) -> c.Inputs:
+        return c.Inputs(now_ms=self.now_ms, quotes=self.quotes(), account=account)
+
+    def tick(self) -> None:
+        self.now_ms += self.rng.randint(1, 5_000)
+        for name in self.mid:
+            self.mid[name] += self.rng.randint(-200, 200)
+
+    def tell(self, stimulus: c.AnyStimulus, account: c.AccountInfo | None = None) -> Body:
+        """Record what follows and apply it, as the engine does."""
+        previous = self.records[-1].digest if self.records else GENESIS
+        record, body = make_record(
+            self.state,
+            stimulus,
+            self.inputs(account),
+            seq=len(self.records) + 1,
+            epoch=1,
+            previous=previous,
+        )
+        body = decode(record.body, Body)
+        self.state = advance(self.state, body)
+        self.records.append(record)
+        self.bodies.append(body)
+        return body
+
+    def link(self, account_id: int) -> Body:
+        currency = self.rng.choice(list(CURRENCIES))
+        balance = self.rng.randint(50_000, 50_000_000)
+        at = self.state.index.get(account_id) if self.state else None
+        if at is not None:
+            currency = self.book.currencies[int(self.book.members.currency[at])]
+            balance = int(self.book.members.balance_minor[at])
+        info = c.AccountInfo(
+            account_id=account_id,
+            login=10_000 + account_id,
+            currency=currency,
+            currency_digits=CURRENCIES[currency],
+            leverage=self.rng.choice([30, 100, 200]),
+            balance_minor=balance,
+        )
+        body = self.tell(c.LinkAccount(command_id=self.new_id(), account_id=account_id), info)
+        if body.result:
+            self.server_balance[account_id] = balance
+        return body
+
+    def place(self, lots: str, name: str = "EURUSD", side: str = "buy", **over: object) -> Body:
+        return self.tell(
+            c.PlaceBlock(
+                command_id=self.new_id(),
+                symbol=name,
+                side=side,  # type: ignore[arg-type]
+                volume_lots=Decimal(lots),
+                **over,  # type: ignore[arg-type]
+            )
+        )
+
+    def serve(self) -> bool:
+        """The trading server settles the oldest intent it feels like settling."""
+        intents = list(self.book.intents.items())
+        if not intents:
+            return False
+        key, intent = intents[0] if not self.moods else self.rng.choice(intents)
+        match intent:
+            case SubmitIntent():
+                self._fill(intent)
+            case CancelIntent():
+                self.tell(
+                    c.CancelReported(command_id=self.new_id(), cancel_id=key, done=False, code="x")
+                )
+            case BookingIntent():
+                for account, pnl in zip(intent.account_ids, intent.pnl_minor, strict=False):
+                    self.server_balance[int(account)] += int(pnl)
+                self.tell(c.BookingReported(command_id=self.new_id(), booking_id=key, done=True))
+            case BalanceIntent():
+                done = not self.moods or self.rng.random() < 0.8
+                if done:
+                    self.server_balance[intent.account_id] += intent.amount_minor
+                self.tell(c.BalanceReported(command_id=self.new_id(), operation_id=key, done=done))
+        return True
+
+    def _fill(self, intent: SubmitIntent) -> None:
+        filled = self.sent.get(intent.order_id, 0)
+        left = intent.steps - filled
+        mood = self.rng.random() if self.moods else 0.0
+        if mood > 0.9:
+            self.tell(
+                c.OrderEnded(
+                    command_id=self.new_id(), order_id=intent.order_id, how="rejected", code="no"
+                )
+            )
+            return
+        steps = self.rng.randint(1, left) if mood > 0.6 else left
+        self.sent[intent.order_id] = filled + steps
+        self.deals += 1
+        quote = self.quotes()[intent.symbol]
+        self.tell(
+            c.FillReported(
+                command_id=self.new_id(),
+                order_id=intent.order_id,
+                deal_id=str(self.deals),
+                steps=steps,
+                cum_steps=filled + steps,
+                leaves_steps=left - steps,
+                price_points=quote.ask if intent.side == "buy" else quote.bid,
+                rates={"USD": Decimal(1)} if intent.symbol != "USDJPY" else {},
+                server_seq=self.deals,
+                at_ms=self.now_ms,
+            )
+        )
+
+    def settle(self, limit: int = 500) -> None:
+        """Serve until nothing is on its way."""
+        for _ in range(limit):
+            if not self.serve():
+                return
+        raise AssertionError("the server never came to rest")
+
+    def act(self) -> None:
+        """One random thing."""
+        self.tick()
+        blocks = list(self.book.blocks)
+        account = self.rng.randint(1, 15)
+        match self.rng.randint(0, 19):
+            case 0 | 1 | 2:
+                name = self.rng.choice(list(self.mid))
+                lots = f"{self.rng.randint(1, 900) / 100:.2f}"
+                rule = Rule(carry_forward=self.rng.random() < 0.8)
+                self.place(lots, name, self.rng.choice(["buy", "sell"]), rule=rule)
+            case 3:
+                price = Decimal(self.mid["EURUSD"] - self.rng.randint(10, 300)).scaleb(-5)
+                self.place("2.00", kind="limit", price=price)
+            case 4 | 5 if blocks:
+                fraction = Decimal(self.rng.randint(1, 100)) / 100
+                whole = self.rng.random() < 0.4
+                self.tell(
+                    c.CloseBlock(
+                        command_id=self.new_id(),
+                        block_id=self.rng.choice(blocks),
+                        fraction=None if whole else fraction,
+                    )
+                )
+            case 6 if blocks:
+                self.tell(c.CancelBlock(command_id=self.new_id(), block_id=self.rng.choice(blocks)))
+            case 7 if blocks:
+                self.tell(
+                    c.TriggerBlock(command_id=self.new_id(), block_id=self.rng.choice(blocks))
+                )
+            case 8:
+                self.tell(c.UnlinkAccount(command_id=self.new_id(), account_id=account))
+            case 9:
+                try:
+                    self.link(account)
+                except InputError:
+                    return
+            case 10:
+                kind = self.rng.choice(["deposit", "withdrawal", "fee"])
+                self.tell(
+                    c.AdjustBalance(
+                        command_id=self.new_id(),
+                        account_id=account,
+                        kind=kind,  # type: ignore[arg-type]
+                        amount_minor=self.rng.randint(1, 100_000),
+                    )
+                )
+            case _:
+                self.serve()
+
+    def check(self) -> None:
+        """What must hold after every record."""
+        book = self.book
+        exposed: dict[str, int] = {}
+        for block in book.blocks.values():
+            assert (block.open_steps >= 0).all()
+            assert (block.closing_steps >= 0).all()
+            assert (block.closing_steps <= block.open_steps).all()
+            assert (block.given_steps <= block.base_steps).all()
+            free = block.open_steps - block.closing_steps
+            assert (block.base_steps - block.given_steps == free).all()
+            exposed[block.symbol] = exposed.get(block.symbol, 0) + int(block.open_steps.sum())
+        for name, exposure in book.exposures.items():
+            total = int(exposure.long_steps.sum() + exposure.short_steps.sum())
+            assert total == exposed.get(name, 0)
+            assert (exposure.long_steps >= 0).all()
+            assert (exposure.short_steps >= 0).all()
+            flat = exposure.long_steps == 0
+            assert (exposure.long_cost[flat] == 0).all()
+        for carry in book.carries.values():
+            assert carry.numerators.size == book.members.size
+            assert np.abs(carry.numerators).max(initial=0) <= 2 * carry.denominator
+
+
+def replay(records: list[Record]) -> BookState:
+    """The state that the encoded records alone give."""
+    state: BookState | None = None
+    for record in records:
+        state = advance(state, decode(record.body, Body))
+    assert state is not None
+    return state
+
+
+def same(left: BookState, right: BookState) -> bool:
+    return encode(left) == encode(right)
