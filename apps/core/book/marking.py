@@ -115,8 +115,8 @@ def _margin_unlevered(
 
 def used_margin(state: BookState, market: Market) -> Vec:
     """Margin of every member, int64[members]: per symbol the larger leg counts."""
-    grouped = state.grouped
     used = np.zeros(state.members.size, dtype=np.int64)
+    grouped = state.grouped
     for name in sorted(state.exposures):
         exposure = state.exposures[name]
         steps = np.maximum(exposure.long_steps, exposure.short_steps)

@@ -189,9 +189,9 @@ def allocate_block(
             exclusion=exclusion[places].astype(np.int8),
             min_steps=symbol.min_steps,
             cap_steps=np.minimum(caps, symbol.max_steps)[places],
-            cap_reason=np.where(by_margin, int(Reason.CAP_MARGIN), int(Reason.CAP_ORDER))[
-                places
-            ].astype(np.int8),
+            cap_reason=np.where(by_margin, Reason.CAP_MARGIN, Reason.CAP_ORDER)[places].astype(
+                np.int8
+            ),
             carry=carry.as_carry().take(places) if carry is not None else None,
         )
     )
@@ -246,22 +246,23 @@ def _common_currency(
     state: BookState, market: Market, equity: Vec
 ) -> tuple[Vec, dict[str, Decimal], Vec]:
     """Equity in the book's currency, the rates used, and the places nothing prices."""
-    grouped = state.grouped
-    equity = equity[grouped.order]
     weights = np.zeros(equity.size, dtype=np.int64)
     rates: dict[str, Decimal] = {}
     unpriced: list[Vec] = []
-    for currency, mine in grouped.currencies:
-        found = rate(state, market, currency, state.currency)
+    for group in state.groups:
+        found = rates.get(group.currency) or rate(state, market, group.currency, state.currency)
         if found is None:
-            unpriced.append(grouped.order[mine])
+            unpriced.append(group.places)
             continue
-        rates[currency] = found
-        weights[mine] = (
-            equity[mine]
-            if currency == state.currency
+        rates[group.currency] = found
+        weights[group.places] = (
+            equity[group.places]
+            if group.currency == state.currency
             else convert_minor(
-                equity[mine], found, state.digits_of[currency], state.currency_digits
+                equity[group.places],
+                found,
+                state.digits_of[group.currency],
+                state.currency_digits,
             )
         )
-    return grouped.in_place(weights), rates, np.concatenate(unpriced) if unpriced else vec()
+    return weights, rates, np.concatenate(unpriced) if unpriced else vec()
