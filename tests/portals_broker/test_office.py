@@ -24,6 +24,7 @@ At = Callable[[str], Client]
 PAGES = {
     "/office/": {"admin", "finance"},
     "/office/masters/": {"admin", "finance"},
+    "/office/masters/new/": {"admin"},
     "/office/people/": {"admin"},
     "/office/keys/": {"admin"},
     "/office/widget/": {"admin"},

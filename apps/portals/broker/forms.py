@@ -12,10 +12,19 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.models import ApiKey, Link, Master, Role, TradingAccount, User
+from apps.accounts.models import (
+    ApiKey,
+    Link,
+    Master,
+    Role,
+    TradingAccount,
+    TradingServer,
+    User,
+)
 from apps.leaderboards.models import WidgetSettings
 
 _PEOPLE = User.objects.filter(is_active=True).order_by("email")
+_CURRENCIES = [(code, code) for code in ("USD", "EUR", "GBP", "JPY", "CHF", "AUD", "CAD")]
 
 
 class InviteForm(forms.Form):
@@ -24,6 +33,39 @@ class InviteForm(forms.Form):
     roles = forms.MultipleChoiceField(
         label=_("Roles"), choices=Role.choices, widget=forms.CheckboxSelectMultiple
     )
+
+
+class MasterForm(forms.Form):
+    """A new master. `command_id` makes a repeat of the same form open no second account."""
+
+    command_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+    name = forms.CharField(label=_("Name"), max_length=80)
+    manager = forms.ModelChoiceField(
+        label=_("Manager"),
+        queryset=_PEOPLE,
+        help_text=_("One of your people with the role of a manager."),
+    )
+    server = forms.ModelChoiceField(
+        label=_("Trading server"), queryset=TradingServer.objects.order_by("name")
+    )
+    currency = forms.ChoiceField(label=_("Currency"), choices=_CURRENCIES)
+    leverage = forms.IntegerField(label=_("Leverage 1:"), min_value=1, max_value=1000, initial=100)
+    description = forms.CharField(
+        label=_("Description"),
+        help_text=_("What investors read of it."),
+        max_length=2000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+    is_public = forms.BooleanField(label=_("May appear on leaderboards"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        manager, server = self.fields["manager"], self.fields["server"]
+        assert isinstance(manager, forms.ModelChoiceField)
+        assert isinstance(server, forms.ModelChoiceField)
+        manager.queryset = _PEOPLE.filter(roles__contains=[Role.MANAGER])
+        server.empty_label = None
 
 
 class LinkForm(forms.Form):
@@ -41,7 +83,7 @@ class LinkForm(forms.Form):
     )
     currency = forms.ChoiceField(
         label=_("Currency"),
-        choices=[(code, code) for code in ("USD", "EUR", "GBP", "JPY", "CHF", "AUD", "CAD")],
+        choices=_CURRENCIES,
         required=False,
     )
     leverage = forms.IntegerField(

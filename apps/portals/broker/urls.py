@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from apps.portals.broker.views import audit, dashboard, keys, masters, people, widget
+from apps.portals.broker.views import audit, dashboard, keys, masters, new_master, people, widget
 
 app_name = "broker"
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
     path("masters/", masters.masters, name="masters"),
+    path("masters/new/", new_master.new_master, name="new_master"),
     path("masters/<uuid:public_id>/", masters.master, name="master"),
     path("masters/<uuid:public_id>/link", masters.link, name="link"),
     path("masters/<uuid:public_id>/publish", masters.publish, name="publish"),
