@@ -11,7 +11,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from apps.core.book.commands import AccountInfo, Inputs, LinkAccount, PlaceBlock
+from apps.core.book.commands import AccountInfo, LinkAccount, PlaceBlock
 from apps.core.book.decide import preview
 from apps.core.errors import (
     InputError,
@@ -21,7 +21,7 @@ from apps.core.errors import (
     UnavailableError,
 )
 from apps.engine import discovery
-from apps.engine.actor import QUOTE_MAX_AGE_MS, BookActor, Item
+from apps.engine.actor import BookActor, Item
 from apps.engine.answers import Answers
 from apps.engine.discovery import currency_digits
 from apps.engine.messages import Preview, PreviewRow, Request
@@ -128,8 +128,7 @@ async def make_preview(actor: BookActor, command: PlaceBlock) -> Preview:
     state = actor.state
     if state is None:
         raise UnavailableError("book_loading", "The book is being loaded; try again in a second.")
-    inputs = Inputs(now_ms=now_ms(), quotes=actor.session.quotes, quote_max_age_ms=QUOTE_MAX_AGE_MS)
-    event, result = preview(state, command, inputs)
+    event, result = preview(state, command, actor.inputs())
     symbol = state.symbols[command.symbol]
     columns = (
         event.account_ids.tolist(),
