@@ -179,7 +179,7 @@ def test_the_books_rule_holds_for_orders_that_bring_none_and_preview_is_the_same
     command = c.PlaceBlock(
         command_id=world.new_id(), symbol="EURUSD", side="buy", volume_lots=Decimal(1)
     )
-    seen, _ = preview(world.book, command, world.inputs())
+    seen, _, _ = preview(world.book, command, world.inputs())
     body = world.tell(command)
     assert encode(seen) == encode(allocated(body))
     assert allocated(body).steps.tolist() == [5, 5, 5, 9]

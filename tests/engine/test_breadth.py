@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from apps.core.allocation import Method, Rule
 from apps.core.book import commands as c
 from apps.core.book.terms import LinkTerms
-from apps.core.errors import RejectedError
+from apps.core.errors import ConflictError, InputError, RejectedError
 from apps.engine import client
 from tests.engine.desk import Desk, wait_for
 
@@ -174,3 +175,34 @@ def test_close_by_symbol_leaves_the_others_open(desk: Desk) -> None:
     assert outcome.result["blocks"] == 1
     desk.wait_state(euro, "closed")
     assert desk.state_of(pound) == "open"
+
+
+def test_a_token_executes_what_was_previewed_and_a_forged_one_does_not(desk: Desk) -> None:
+    with desk.price("EURUSD") as set_price:
+        set_price(108_000, 108_010)
+        wait_for(lambda: client.latest_quotes(desk.broker)["EURUSD"].bid == "1.08000")
+        command = c.PlaceBlock(
+            command_id=uuid.uuid4(), symbol="EURUSD", side="buy", volume_lots=Decimal("2.37")
+        )
+        seen = client.preview(desk.broker, desk.stage.book_id, command)
+        assert seen.tolerance_points == 20
+        set_price(108_015, 108_025)
+        wait_for(lambda: client.latest_quotes(desk.broker)["EURUSD"].bid == "1.08015")
+        desk.execute(msgspec.structs.replace(command, token=seen.token))
+        desk.wait_state(command.command_id, "open")
+        found = shares(desk, command.command_id)
+        assert {row.account_id: row.steps for row in seen.rows} == {
+            account: steps for account, (steps, _) in found.items()
+        }
+        seen = client.preview(desk.broker, desk.stage.book_id, command)
+        late = msgspec.structs.replace(command, command_id=uuid.uuid4(), token=seen.token)
+        set_price(108_100, 108_110)
+        wait_for(lambda: client.latest_quotes(desk.broker)["EURUSD"].bid == "1.08100")
+        with pytest.raises(ConflictError) as caught:
+            desk.execute(late)
+        assert caught.value.code == "preview_quote_moved"
+        assert caught.value.details["moved_points"] == "85"
+        forged = msgspec.structs.replace(late, token=seen.token[:-1] + "x")
+        with pytest.raises(InputError) as refused:
+            desk.execute(forged)
+        assert refused.value.code == "preview_token_invalid"

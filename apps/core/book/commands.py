@@ -62,7 +62,7 @@ class PlaceBlock(Stimulus, frozen=True, kw_only=True, tag="place_block"):
     `price` is the limit or stop price and must be None for a market order. `rule`: None is the
     book's. `manual_lots`: account id → lots of this one order, in place of what the rule gives.
     `stop_loss`, `take_profit`: prices, the same for all accounts. `expires_at_ms` goes with
-    `expiry` "date"; a "day" ends with the UTC day.
+    `expiry` "date"; a "day" ends with the UTC day. `token`: of a preview that must still hold.
     """
 
     symbol: str
@@ -76,6 +76,7 @@ class PlaceBlock(Stimulus, frozen=True, kw_only=True, tag="place_block"):
     take_profit: Decimal | None = None
     expiry: Expiry = "gtc"
     expires_at_ms: int | None = None
+    token: str = ""
     comment: str = ""
     placed_by: str = ""
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from apps.core.allocation import AllocationResult
-from apps.core.book import amending, closing, filling, membership, placing, sharing
+from apps.core.book import amending, closing, filling, membership, placing, promise, sharing
 from apps.core.book.commands import (
     AdjustBalance,
     AmendBlock,
@@ -84,11 +84,15 @@ def decide(state: BookState | None, stimulus: AnyStimulus, inputs: Inputs) -> De
 
 def preview(
     state: BookState, command: PlaceBlock, inputs: Inputs
-) -> tuple[BlockAllocated, AllocationResult]:
-    """The allocation `command` would get now. Raises what `decide` would record as refused."""
+) -> tuple[BlockAllocated, AllocationResult, str]:
+    """The allocation `command` would get now, and the (unsigned) token that promises it.
+
+    Raises what `decide` would record as refused.
+    """
     market = Market(inputs.quotes, inputs.now_ms, inputs.quote_max_age_ms, inputs.master)
     placed = placing.placed_block(state, command, inputs, market)
-    return sharing.allocate_block(state, inputs, market, sharing.Ask.of(placed))
+    event, result = sharing.allocate_block(state, inputs, market, sharing.Ask.of(placed))
+    return event, result, promise.make_token(state, command, market, event)
 
 
 def _dispatch(  # noqa: C901 - one flat table of stimuli
@@ -99,6 +103,8 @@ def _dispatch(  # noqa: C901 - one flat table of stimuli
     if state is None:
         raise StateError("book_not_open", "The first record of a book opens it.")
     match stimulus:
+        case PlaceBlock(token=str() as token) if token:
+            return promise.place_promised(state, stimulus, inputs, market)
         case PlaceBlock():
             return placing.place_block(state, stimulus, inputs, market)
         case AmendBlock():

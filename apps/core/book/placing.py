@@ -39,14 +39,21 @@ _DAY_MS = 86_400_000
 def place_block(state: BookState, command: PlaceBlock, inputs: Inputs, market: Market) -> Decided:
     """A market block is allocated at once; a limit or stop waits for its trigger."""
     placed = placed_block(state, command, inputs, market)
+    if command.kind != "market":
+        return answer_placed(placed, None)
+    allocated, _ = allocate_block(state, inputs, market, Ask.of(placed))
+    return answer_placed(placed, allocated)
+
+
+def answer_placed(placed: BlockPlaced, allocated: BlockAllocated | None) -> Decided:
+    """The events of a placed order, divided or waiting, and the answer."""
     result: dict[str, Any] = {
-        "block_id": str(command.command_id),
+        "block_id": str(placed.block_id),
         "requested_steps": placed.requested_steps,
         "participants": int(placed.participants.size),
     }
-    if command.kind != "market":
+    if allocated is None:
         return [placed], {**result, "status": "pending"}
-    allocated, _ = allocate_block(state, inputs, market, Ask.of(placed))
     return [placed, allocated], {**result, "status": "sent", **allocation_summary(allocated)}
 
 
