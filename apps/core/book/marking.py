@@ -97,8 +97,11 @@ def _margin_per_step(
     return money
 
 
-def used_margin(state: BookState, market: Market) -> Vec:
-    """Margin of every member, int64[members]: per symbol the larger leg counts."""
+def used_margin(state: BookState, market: Market, *, leverage: int | None = None) -> Vec:
+    """Margin of every member, int64[members]: per symbol the larger leg counts.
+
+    `leverage` in place of each member's own; 1 gives the notional.
+    """
     used = np.zeros(state.members.size, dtype=np.int64)
     for name in sorted(state.exposures):
         exposure = state.exposures[name]
@@ -107,7 +110,7 @@ def used_margin(state: BookState, market: Market) -> Vec:
             continue
         for group in state.groups:
             per_step = margin_per_step(
-                state, market, state.symbols[name], group.currency, group.leverage
+                state, market, state.symbols[name], group.currency, leverage or group.leverage
             )
             if per_step is not None:
                 used[group.places] += scale_half_up(
