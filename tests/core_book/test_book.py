@@ -216,7 +216,7 @@ def test_preview_is_what_placing_does_and_writes_nothing() -> None:
     command = c.PlaceBlock(
         command_id=world.new_id(), symbol="EURUSD", side="buy", volume_lots=Decimal("1.23")
     )
-    seen, _ = preview(world.book, command, world.inputs())
+    seen, _, _ = preview(world.book, command, world.inputs())
     assert encode(world.book) == before
     placed = world.tell(command).events[1]
     assert encode(seen) == encode(placed)

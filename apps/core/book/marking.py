@@ -119,8 +119,17 @@ def _margin_unlevered(
     return money
 
 
+<<<<<<< HEAD
 def used_margin(state: BookState, market: Market) -> Vec:
     """Margin of every member, int64[members]: per symbol the larger leg counts."""
+=======
+def used_margin(state: BookState, market: Market, *, leverage: int | None = None) -> Vec:
+    """Margin of every member, int64[members]: per symbol the larger leg counts.
+
+    `leverage` in place of each member's own; 1 gives the notional.
+    """
+    grouped = state.grouped
+>>>>>>> main
     used = np.zeros(state.members.size, dtype=np.int64)
     grouped = state.grouped
     for name in sorted(state.exposures):
@@ -131,7 +140,7 @@ def used_margin(state: BookState, market: Market) -> Vec:
         steps = steps[grouped.order]
         for group, mine in grouped.groups:
             per_step = margin_per_step(
-                state, market, state.symbols[name], group.currency, group.leverage
+                state, market, state.symbols[name], group.currency, leverage or group.leverage
             )
             if per_step is not None:
                 used[mine] += scale_half_up(steps[mine], per_step.numerator, per_step.denominator)

@@ -15,9 +15,11 @@ import numpy as np
 from apps.core.allocation import Carry, Rule
 from apps.core.book.codec import Vec, vec
 from apps.core.book.commands import AccountInfo, BalanceKind, OrderKind, Side, SymbolInfo
+from apps.core.book.terms import NO_TERMS, LinkTerms
 from apps.core.errors import NotFoundError, StateError
 
-ACTIVE, DETACHING, DETACHED = 0, 1, 2
+ACTIVE, DETACHING, DETACHED, PAUSED, CLOSE_ONLY = 0, 1, 2, 3, 4
+STATUS_OF = {"active": ACTIVE, "paused": PAUSED, "close_only": CLOSE_ONLY}
 
 BlockStatus = Literal["pending", "sent", "open", "closed", "cancelled", "rejected"]
 TRANSITIONS: dict[tuple[BlockStatus, str], BlockStatus] = {
@@ -134,6 +136,11 @@ class Block(msgspec.Struct, kw_only=True):
     requested_steps: int
     rule: Rule
     participants: Vec
+    manual_accounts: Vec = msgspec.field(default_factory=vec)
+    manual_steps: Vec = msgspec.field(default_factory=vec)
+    sl_points: int | None = None
+    tp_points: int | None = None
+    expires_at_ms: int | None = None
     status: BlockStatus = "pending"
     order_steps: int = 0
     open_points: int = 0
@@ -240,6 +247,11 @@ class BookState(msgspec.Struct, dict=True):
     closes: dict[UUID, Close] = {}
     intents: dict[UUID, Intent] = {}
     server_seq: int = 0
+    rule: Rule | None = None
+    defaults: LinkTerms = NO_TERMS
+    terms: dict[int, LinkTerms] = {}
+    served_last: dict[str, int] = {}
+    """Symbol → the account that a round robin served last."""
 
     @property
     def index(self) -> dict[int, int]:
@@ -300,6 +312,12 @@ class BookState(msgspec.Struct, dict=True):
             }
             self.__dict__["_pairs"] = cached
         return cached
+
+    def set_terms(self, account_id: int, terms: LinkTerms | None) -> None:
+        self.terms.pop(account_id, None)
+        if terms is not None and terms != NO_TERMS:
+            self.terms[account_id] = terms
+        self.__dict__.pop("_terms", None)
 
     def define_symbol(self, symbol: SymbolInfo) -> None:
         self.symbols[symbol.name] = symbol
@@ -362,6 +380,7 @@ class BookState(msgspec.Struct, dict=True):
         }
         index = self.index
         self.__dict__.pop("_groups", None)
+        self.set_terms(account.account_id, None)
         at = index.get(account.account_id)
         if at is not None:
             for name, value in row.items():
