@@ -119,17 +119,11 @@ def _margin_unlevered(
     return money
 
 
-<<<<<<< HEAD
-def used_margin(state: BookState, market: Market) -> Vec:
-    """Margin of every member, int64[members]: per symbol the larger leg counts."""
-=======
 def used_margin(state: BookState, market: Market, *, leverage: int | None = None) -> Vec:
     """Margin of every member, int64[members]: per symbol the larger leg counts.
 
     `leverage` in place of each member's own; 1 gives the notional.
     """
-    grouped = state.grouped
->>>>>>> main
     used = np.zeros(state.members.size, dtype=np.int64)
     grouped = state.grouped
     for name in sorted(state.exposures):
