@@ -39,6 +39,9 @@ def run() -> dict[str, float]:
     """Ratios; the times are printed."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
+    from apps.engine.memory import keep_freed_memory
+
+    keep_freed_memory()
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
         connection.execute(DDL)
     results: dict[str, float] = {}

@@ -38,8 +38,8 @@ class Market:
         self.read: dict[str, QuoteIn] = {}
         self.rates: dict[tuple[str, str], Decimal | None] = {}
         """Conversions made of these quotes so far."""
-        self.values: dict[tuple[str, str], Fraction | None] = {}
-        """(symbol, currency) → minor units per point and step so far."""
+        self.values: dict[tuple[str, str, Decimal, Decimal, int], Fraction | None] = {}
+        """(quote currency, account currency, terms) → minor units per point and step so far."""
         self.margins: dict[tuple[str, str], Fraction | None] = {}
         """(symbol, currency) → margin per step at a leverage of 1 so far."""
 

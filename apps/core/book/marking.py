@@ -37,17 +37,23 @@ def symbol_floating(state: BookState, market: Market, name: str, exposure: Expos
     grouped = state.grouped
     moved = moved[grouped.order]
     for currency, mine in grouped.currencies:
-        value = _value_per_point_step(state, market, symbol, currency)
+        value = value_per_point_step(state, market, symbol, currency)
         if value is not None:
             result[mine] = scale_half_up(moved[mine], value.numerator, value.denominator)
     return grouped.in_place(result)
 
 
-def _value_per_point_step(
+def value_per_point_step(
     state: BookState, market: Market, symbol: SymbolInfo, currency: str
 ) -> Fraction | None:
     """Minor units of `currency` per point and step; None when nothing prices it."""
-    key = (symbol.name, currency)
+    key = (
+        symbol.quote_currency,
+        currency,
+        symbol.contract_size,
+        symbol.volume_step,
+        symbol.digits,
+    )
     if key not in market.values:
         found = rate(state, market, symbol.quote_currency, currency)
         market.values[key] = (
@@ -118,8 +124,8 @@ def used_margin(state: BookState, market: Market, *, leverage: int | None = None
 
     `leverage` in place of each member's own; 1 gives the notional.
     """
-    grouped = state.grouped
     used = np.zeros(state.members.size, dtype=np.int64)
+    grouped = state.grouped
     for name in sorted(state.exposures):
         exposure = state.exposures[name]
         steps = np.maximum(exposure.long_steps, exposure.short_steps)
