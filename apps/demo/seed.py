@@ -24,6 +24,7 @@ from apps.demo.cast import BROKERS, PASSWORD, SEEDED_BLOCKS, DemoBroker, DemoMas
 from apps.demo.server import demo_server
 from apps.engine import links, provisioning
 from apps.engine.client import execute, latest_quotes, wake
+from apps.leaderboards.board import refresh_board
 from apps.servers.commands import CreateAccount
 from tenants.demo_brands import DEMO_BRANDS
 from tenants.door import all_brokers, broker_schema
@@ -52,11 +53,12 @@ def seed(say: Say) -> list[dict[str, str]]:
 def seed_blocks(say: Say) -> None:
     """A few blocks per master, so that the pages show a book at work."""
     for demo in BROKERS:
-        with broker_schema(demo.slug):
+        with broker_schema(demo.slug) as demo_broker:
             for master in Master.objects.order_by("id"):
                 say(f"{demo.slug}: blocks of {master.name}")
                 for number, (symbol, side, lots, closed) in enumerate(SEEDED_BLOCKS):
                     _block(demo.slug, master, number, symbol, side, lots, closed)
+            refresh_board(demo_broker.base_currency)
 
 
 def _id(*parts: object) -> uuid.UUID:
