@@ -19,7 +19,7 @@ from apps.api.base import ApiView, key_from, user_from
 from apps.api.idempotency import Ask, check_idempotency_key, run_once
 from apps.api.reads import PAGING, blocks_page
 from apps.api.selectors import accounts_by_id, book_id_of_block
-from apps.core.allocation.rule import Reason, Rule
+from apps.core.allocation.rule import Reason
 from apps.core.book.commands import CancelBlock, CloseBlock, Command, PlaceBlock
 from apps.core.money import digits_of, from_minor
 from apps.engine import client
@@ -167,7 +167,6 @@ def _place(
         volume_lots=wanted["lots"],
         kind=wanted["type"],
         price=wanted["price"],
-        rule=Rule.from_dict(master.rule),
         comment=wanted["comment"],
         placed_by=_by(request),
     )

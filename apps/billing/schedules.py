@@ -9,12 +9,10 @@ import json
 
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from apps.billing.services.queue import COLLECT, DELIVER
+from apps.billing.services.queue import COLLECT, DELIVER, RUN_FEES
 from tenants.door import all_brokers, public_schema
 from tenants.models import Broker
 from tenants.schedules import keep_job
-
-RUN = "billing.run_fees"
 
 
 def ensure_schedules() -> list[str]:
@@ -25,7 +23,7 @@ def ensure_schedules() -> list[str]:
         for broker in Broker.objects.filter(schema_name__in=slugs).order_by("id"):
             names += _for_broker(broker)
         (
-            PeriodicTask.objects.filter(task__in=[RUN, COLLECT, DELIVER])
+            PeriodicTask.objects.filter(task__in=[RUN_FEES, COLLECT, DELIVER])
             .exclude(name__in=names)
             .delete()
         )
@@ -39,7 +37,7 @@ def _for_broker(broker: Broker) -> list[str]:
     )  # fmt: skip
     often, _ = IntervalSchedule.objects.get_or_create(every=5, period=IntervalSchedule.MINUTES)
     jobs = {
-        RUN: {"crontab": monthly, "interval": None},
+        RUN_FEES: {"crontab": monthly, "interval": None},
         COLLECT: {"crontab": None, "interval": often},
         DELIVER: {"crontab": None, "interval": often},
     }

@@ -42,10 +42,11 @@ def seed(say: Say) -> list[dict[str, str]]:
     for demo in BROKERS:
         say(f"{demo.slug}: broker and people")
         _broker(demo)
-        with broker_schema(demo.slug):
+        with broker_schema(demo.slug) as broker:
             server = demo_server(demo.slug)
             for cast in demo.masters:
                 make_master(demo.slug, server, cast, say)
+            refresh_board(str(broker.base_currency))
             logins += _logins(demo)
     return logins
 

@@ -13,7 +13,8 @@ from redis.exceptions import RedisError
 
 from apps.core.book.market import Market
 from apps.engine import channels
-from apps.engine.actor import QUOTE_MAX_AGE_MS, BookActor
+from apps.engine.actor import BookActor
+from apps.engine.due import QUOTE_MAX_AGE_MS
 from apps.engine.frames import Marks, make_frame, quote_frame
 from apps.engine.session import ServerSession, now_ms
 

@@ -113,3 +113,13 @@ def reordered(request: AllocationRequest, order: Int64Array) -> AllocationReques
     }
     carry = None if request.carry is None else request.carry.take(order)
     return replace(request, **moved, carry=carry)
+
+
+def block(rule: dict[str, Any], volume: int, **vectors: Any) -> AllocationRequest:
+    """A request of accounts 1 … n; lists become int64 vectors."""
+    converted: dict[str, Any] = {
+        name: int64(value) if isinstance(value, list) else value for name, value in vectors.items()
+    }
+    size = next(v.size for v in converted.values() if isinstance(v, np.ndarray))
+    ids = converted.pop("account_ids", np.arange(1, size + 1))
+    return AllocationRequest(rule=Rule(**rule), volume_steps=volume, account_ids=ids, **converted)

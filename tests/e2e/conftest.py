@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.conf.global_settings import PASSWORD_HASHERS
 from django.test import override_settings
+from playwright.sync_api import Browser
 from pytest_django import DjangoDbBlocker
 
 from apps.accounts.models import Master
@@ -19,12 +20,10 @@ from apps.demo.server import demo_server
 from tenants.demo_brands import DEMO_BRANDS
 from tenants.door import broker_schema, public_schema
 from tenants.models import Brand, Broker
-from tests.browser import browser
+from tests.browser import chromium
 from tests.conftest import temporary_broker
 from tests.e2e.stack import Processes, environment
 from tests.servers.peer import SimulatorProcess
-
-__all__ = ["browser"]
 
 
 @dataclass
@@ -94,3 +93,9 @@ def street(
         processes.stop()
         settings.SIM_URL = before
         simulator.kill()
+
+
+@pytest.fixture(scope="module")
+def browser(street: Street) -> Iterator[Browser]:
+    with chromium() as running:
+        yield running

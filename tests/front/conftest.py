@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 from django.test import override_settings
+from playwright.sync_api import Browser
 from pytest_django.live_server_helper import LiveServer
 
 from tenants.models import Broker
-from tests.browser import browser
-
-__all__ = ["browser"]
+from tests.browser import chromium
 
 
 @pytest.fixture(scope="module")
@@ -21,3 +20,9 @@ def port(own_broker: Broker) -> Iterator[int]:
         server = LiveServer("127.0.0.1")
         yield int(server.thread.port)
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser(port: int) -> Iterator[Browser]:
+    with chromium() as running:
+        yield running

@@ -16,7 +16,7 @@ from django.utils.timezone import now as utc_now
 from apps.accounts.models import Role
 from apps.allocation.models import AccountState, EquityPoint, Ticket
 from apps.billing.models import Document
-from apps.portals.investor.csv_cells import safe_cell
+from apps.portals.csv_cells import safe_cell
 from tenants.door import broker_schema
 from tenants.models import Broker
 from tests.billing.history import History, utc

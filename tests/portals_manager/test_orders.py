@@ -13,7 +13,6 @@ import pytest
 from django.test import Client
 
 from apps.allocation.models import Block
-from apps.core.allocation import Rule
 from apps.core.book.commands import CancelBlock, CloseBlock, PlaceBlock
 from apps.engine import client as engine_client
 from tenants.door import broker_schema
@@ -53,7 +52,6 @@ def test_the_preview_shows_the_engines_numbers(
     expected = engine.preview_of(
         PlaceBlock(
             command_id=uuid.uuid4(), symbol="EURUSD", side="buy", volume_lots=Decimal("1.00"),
-            rule=Rule.from_dict(book.master.rule),
         )
     )  # fmt: skip
     logins = {link.account.pk: link.account.login for link in book.links}

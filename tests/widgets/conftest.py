@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from playwright.sync_api import Browser
 from pytest_django.live_server_helper import LiveServer
 
 from tenants.models import Broker
-from tests.browser import browser
-
-__all__ = ["browser"]
+from tests.browser import chromium
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +63,9 @@ def site(own_broker: Broker, port: int) -> Iterator[ForeignSite]:
     yield held[0]
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser(port: int) -> Iterator[Browser]:
+    with chromium(needs_vendor=False) as running:
+        yield running

@@ -63,14 +63,14 @@ def deliver_due(now: datetime | None = None) -> DeliverResult:
     return result
 
 
-def requeue(actor: User, delivery: Delivery) -> None:
+def requeue(actor: User, delivery: Delivery, *, request_id: str = "") -> None:
     """Send a failed delivery again, from its first attempt. Raises StateError when not failed."""
     with transaction.atomic():
         row = Delivery.objects.select_for_update().get(pk=delivery.pk)
         row.state = step(DELIVERY, row.state, "requeue")
         row.attempts, row.next_at = 0, timezone.now()
         row.save(update_fields=["state", "attempts", "next_at"])
-        audit(actor, "delivery.requeue", f"delivery:{row.pk}")
+        audit(actor, "delivery.requeue", f"delivery:{row.pk}", request_id=request_id)
         after_commit(DELIVER)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -15,6 +16,8 @@ from apps.core.allocation import (
     NO_MANUAL,
     AllocationRequest,
     AllocationResult,
+    BelowMin,
+    CapPolicy,
     Carry,
     Method,
     Reason,
@@ -23,8 +26,17 @@ from apps.core.allocation import (
     allocate,
 )
 from apps.core.cases import sizing_ops
-from apps.core.cases.case import PRIMARY, Case, Outputs, as_integers, number, rate_between, side_of
-from apps.core.cases.sizing_ops import BELOW_MIN_NAMES
+from apps.core.cases.case import (
+    PRIMARY,
+    RATE_TABLES,
+    Case,
+    Outputs,
+    as_integers,
+    number,
+    rate_between,
+    side_of,
+)
+from apps.core.cases.sizing_ops import BELOW_MIN_NAMES, rounding_of
 from apps.core.errors import InputError
 from apps.core.ints import Int64Array, int64
 from apps.core.lots import lots_of, steps_down, steps_of
@@ -63,7 +75,8 @@ PARAMETERS: dict[Method, tuple[str, ...]] = {
     Method.RATIO_BALANCE: ("ratio", "multiplier"),
 }
 CAPS = ("cap_lots", "max_lots", "cap", "max_volume")
-OWN_RATES = ("rate", "fx_rate", "rate_to_common", "rate_to_usd", "to_usd", "to_common")
+OWN_RATE = re.compile(r"(fx|rate|fx_rate|(\w+_)?to_(usd|base|common|master|account))")
+COMMON_CURRENCY = ("common_currency", "base_currency", "master_currency", "currency")
 STATUSES = {
     "paused": Reason.PAUSED,
     "detached": Reason.DETACHED,
@@ -72,6 +85,7 @@ STATUSES = {
     "symbol_not_allowed": Reason.SYMBOL_NOT_ALLOWED,
 }
 RESIDUALS = {"hamilton": ResidualPolicy.LARGEST_REMAINDER}
+CAP_NAMES = {"redistribute": "clip_redistribute"}
 
 
 def rule_of(case: Case, method: Method, *, carry: bool) -> Rule:
@@ -79,12 +93,13 @@ def rule_of(case: Case, method: Method, *, carry: bool) -> Rule:
     residual = str(case.get("residual_policy", "largest_remainder"))
     overflow = case.first("overflow_account", "overflow_account_id")
     below = str(case.first("below_min", "below_min_policy", default="skip"))
+    cap = str(case.get("cap_policy", "clip"))
     return Rule(
         method=method,
         residual_policy=ResidualPolicy(RESIDUALS.get(residual, residual)),
-        below_min=BELOW_MIN_NAMES.get(below, below),  # type: ignore[arg-type]
-        cap_policy=case.get("cap_policy", "clip"),
-        rounding=case.get("rounding", "down"),
+        below_min=BelowMin(BELOW_MIN_NAMES.get(below, below)),
+        cap_policy=CapPolicy(CAP_NAMES.get(cap, cap)),
+        rounding=rounding_of(case),
         manual_policy=case.first("override", "manual_policy", default="replace"),
         carry_forward=carry,
         overflow_account_id=_id(case, overflow) if overflow is not None else None,
@@ -133,11 +148,14 @@ def _exclusion(case: Case, account: Mapping[str, Any]) -> int:
 
 def _converted(case: Case, account: Mapping[str, Any], amount: Any) -> Fraction:
     """The account's money in the common currency, by the account's own rate or the case's."""
-    own = next((account[key] for key in OWN_RATES if account.get(key) is not None), None)
+    own = next((account[key] for key in account if OWN_RATE.fullmatch(key)), None)
     if own is not None:
         return number(amount) * number(own)
-    common = case.first("common_currency", "base_currency", "currency", default="USD")
-    return number(amount) * rate_between(case, account.get("currency"), common)
+    common = case.first(*COMMON_CURRENCY, default="USD")
+    currency = account.get("currency", account.get("ccy"))
+    if case.first(*RATE_TABLES) is None:
+        return number(amount)  # one currency, whatever it is called
+    return number(amount) * rate_between(case, currency, common)
 
 
 def request_of(

@@ -130,7 +130,10 @@ RATE_TABLES = ("rates", "fx", "quotes", "prices", "conversion", "fx_to_usd", "ra
 
 
 def rate_between(case: Case, source: Any, target: Any) -> Fraction:
-    """source → target by the case's table: {"EURUSD": price} or {"EUR": rate to the target}."""
+    """source → target by the case's table: {"EURUSD": price} or {"EUR": rate to the target}.
+
+    RejectedError `missing_rate` when nothing in it converts them.
+    """
     table = case.first(*RATE_TABLES, default={})
     if source is None or source == target:
         return Fraction(1)
@@ -141,7 +144,7 @@ def rate_between(case: Case, source: Any, target: Any) -> Fraction:
         for pair, price in table.items()
         if len(pair) in (6, 7)
     }
-    return exact(conversion(str(source), str(target), pairs).rate) if pairs else Fraction(1)
+    return exact(conversion(str(source), str(target), pairs).rate)
 
 
 def date_of(text: Any) -> date:

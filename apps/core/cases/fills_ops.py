@@ -129,7 +129,9 @@ def _cumulative(case: Case, book: _Book, minimum: int) -> Outputs:
             open_steps = np.where(np.array(book.names) == str(close["detach"]), 0, open_steps)
             master, closed, closed_master = master - closed_master, np.zeros_like(closed), 0
             continue
-        closed_master += steps_of(number(close), unit)
+        share = str(close).endswith("%")
+        lots = number(close) * (case.number("master_volume") if share else 1)
+        closed_master += steps_of(lots, unit)
         closed = closed + partial_close(
             open_steps, closed, closed_master, master, book.ids, minimum
         )

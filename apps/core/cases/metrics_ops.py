@@ -171,7 +171,7 @@ def twr_fees_op(case: Case) -> Outputs:
     if "end2" in case:
         points.append(rets.Valuation(case.number("end2"), case.number("fee2", default="0")))
     begin = case.number("begin")
-    second = first.equity - first.fee + first.flow  # type: ignore[operator]
+    second = number(first.equity) - number(first.fee) + number(first.flow)
     if "begin2" in case and case.number("begin2") != second:
         raise InputError("flows_disagree", "begin2 is not what fee and flow leave")
     return {

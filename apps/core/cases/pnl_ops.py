@@ -114,9 +114,9 @@ def _margin(case: Case) -> Outputs:
         limit = None if account is None else number(account)
         return {"margin": round_money(tiered_margin(notional, tiers, limit), digits)}
     symbol = case.first("symbol_leverage", "max_leverage")
-    leverage = effective_leverage(
-        case.number("leverage"), None if symbol is None else number(symbol)
-    )
+    percent = case.first("margin_percent", "margin_pct", "margin_rate_pct")
+    own = 100 / number(percent) if percent is not None else case.number("leverage")
+    leverage = effective_leverage(own, None if symbol is None else number(symbol))
     outputs: Outputs = {"margin_base": round_money(lots * contract / leverage, digits)}
     if "base_to_account" in case or "price" not in case:
         base_rate = case.number("base_to_account", default="1")

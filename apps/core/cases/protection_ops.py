@@ -21,6 +21,8 @@ from apps.core.protection import (
     trailing_percent,
 )
 
+FIXED_STOP = ("stop", "fixed_stop", "stop_equity", "level")
+
 
 def trailing_stop_op(case: Case) -> Outputs:
     """By percent and by amount of the highest equity; triggered by either."""
@@ -36,8 +38,8 @@ def trailing_stop_op(case: Case) -> Outputs:
     if "trail_amount" in case:
         levels.append(trailing_amount(peak, case.number("trail_amount"), case.money_digits))
         outputs["stop_amount"] = levels[-1]
-    if "stop" in case:
-        levels.append(case.number("stop"))
+    if case.first(*FIXED_STOP) is not None:
+        levels.append(case.number(*FIXED_STOP))
     outputs["triggered"] = any(stopped(equity, level) for level in levels)
     return {**outputs, PRIMARY: outputs["triggered"]}
 

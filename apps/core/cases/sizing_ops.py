@@ -8,7 +8,15 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from apps.core.allocation import NO_CAP, AllocationRequest, Method, Rule, allocate
+from apps.core.allocation import (
+    NO_CAP,
+    AllocationRequest,
+    BelowMin,
+    Method,
+    Rounding,
+    Rule,
+    allocate,
+)
 from apps.core.allocation.caps import margin_room
 from apps.core.cases.case import PRIMARY, Case, Outputs, as_integers, number
 from apps.core.ints import int64
@@ -17,19 +25,26 @@ from apps.core.margin import cfd_margin, forex_margin, margin_level
 from apps.core.money import round_money
 
 BELOW_MIN_NAMES = {
+    "redistribute": "skip_redistribute",
     "clamp_to_min": "bump_to_min",
     "raise_to_min": "bump_to_min",
     "raise": "bump_to_min",
 }
+ROUNDING_NAMES = {"nearest": "nearest_half_up", "half_up": "nearest_half_up", "floor": "down"}
 SKIPPED = "skip"
+
+
+def rounding_of(case: Case) -> Rounding:
+    name = str(case.get("rounding", "down"))
+    return Rounding(ROUNDING_NAMES.get(name, name))
 
 
 def _rule(case: Case, method: Method) -> Rule:
     below = str(case.first("below_min", "below_min_policy", default="skip"))
     return Rule(
         method=method,
-        rounding=case.get("rounding", "down"),
-        below_min=BELOW_MIN_NAMES.get(below, below),  # type: ignore[arg-type]
+        rounding=rounding_of(case),
+        below_min=BelowMin(BELOW_MIN_NAMES.get(below, below)),
     )
 
 

@@ -12,7 +12,6 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Symbol
-from apps.core.allocation import Rule
 from apps.core.book.commands import CloseBlock, OrderKind, PlaceBlock, Side
 from apps.core.errors import ProrataError
 from apps.portals.manager.book import Desk
@@ -111,7 +110,6 @@ class TicketForm(CodedForm):
             volume_lots=data["volume_lots"],
             kind=cast(OrderKind, data["kind"]),
             price=data["price"],
-            rule=Rule.from_dict(desk.master.rule),
             placed_by=str(desk.user.public_id),
         )
 
