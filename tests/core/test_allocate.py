@@ -193,6 +193,30 @@ def test_ten_thousand_blocks_stay_within_a_step_with_carry_and_drift_without() -
     assert np.abs(without - quota).max() > 10
 
 
+def test_accounts_that_come_and_go_leave_no_carry_above_a_step_and_a_half() -> None:
+    generator = np.random.default_rng(5)
+    ids, carry, following = np.arange(1, 21), Carry.zero(20), 21
+    for _ in range(1500):
+        if generator.random() < 0.1 and ids.size > 3:
+            kept = np.delete(np.arange(ids.size), int(generator.integers(ids.size)))
+            ids, carry = ids[kept], carry.take(kept)
+        if generator.random() < 0.1:
+            ids, carry, following = np.append(ids, following), carry.with_new(1), following + 1
+        money = np.exp(generator.normal(12, 2, ids.size)).astype(np.int64) + 1
+        result = allocate(
+            block(
+                {},
+                int(generator.integers(1, 60)),
+                equity=money,
+                account_ids=ids,
+                carry=carry,
+            )
+        )
+        assert result.carry is not None
+        carry = result.carry
+        assert (2 * np.abs(carry.numerators) < 3 * carry.denominator).all()
+
+
 def test_carry_measures_rounding_alone_so_a_skipped_account_saves_up_no_surprise() -> None:
     carry = None
     for _ in range(50):

@@ -159,7 +159,7 @@ def test_the_office_opens_an_account_on_the_server_and_it_takes_part(
     first = office.post(path, values)
     assert first.status_code == 302, first.content
     account = TradingAccount.objects.get(owner=investor)
-    assert Link.objects.get(account=account).status == "active"
+    wait_for(lambda: Link.objects.get(account=account).status == "active")
     assert AuditEntry.objects.filter(action="account.open").count() == 1
     # The same form sent twice opens no second account.
     office.post(path, values)

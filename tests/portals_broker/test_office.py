@@ -219,12 +219,12 @@ def test_an_account_joins_a_master_through_the_engine(office: Client) -> None:
         assert office.post(path, values).status_code == 302
     (command,) = engine.commands
     assert command.account_id == spare.pk  # type: ignore[union-attr]
-    assert book.links.get().status == "active"
+    assert book.links.get().status == "invited"  # until the book's journal is projected
     assert (
         str(spare.login)
         in office.get(reverse("broker:master", args=[book.public_id])).content.decode()
     )
-    assert AuditEntry.objects.filter(action="link.activate").count() == 1
+    assert AuditEntry.objects.filter(action="link.invite").count() == 1
 
 
 def test_the_widgets_tag_and_settings(office: Client) -> None:
