@@ -12,6 +12,7 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 from apps.billing.services.queue import COLLECT, DELIVER, RUN_FEES
 from tenants.door import all_brokers, public_schema
 from tenants.models import Broker
+from tenants.schedules import keep_job
 
 
 def ensure_schedules() -> list[str]:
@@ -43,13 +44,6 @@ def _for_broker(broker: Broker) -> list[str]:
     names = []
     for task, when in jobs.items():
         name = f"{broker.slug}: {task}"
-        PeriodicTask.objects.update_or_create(
-            name=name,
-            defaults={
-                "task": task,
-                "headers": json.dumps({"_schema_name": broker.slug}),
-                **when,
-            },
-        )
+        keep_job(name, task=task, headers=json.dumps({"_schema_name": broker.slug}), **when)
         names.append(name)
     return names

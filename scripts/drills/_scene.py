@@ -152,6 +152,7 @@ def perform(
         "blocks opened and closed": len(trades.opened),
         "commands acknowledged": len(trades.acknowledged),
         "asked again": trades.unknown,
+        "cancelled too late": len(trades.cut),
         "seconds": round(time.monotonic() - began_s, 1),
     }
     say("  " + "; ".join(f"{what} {value}" for what, value in shown.items()))

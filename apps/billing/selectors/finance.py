@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hmac import compare_digest
 from typing import Any
 
 from django.db.models import CharField, Count, F, Prefetch, Q, QuerySet, Sum, Value
@@ -137,6 +138,18 @@ def documents(search: str = "") -> QuerySet[Document]:
     if search.isdecimal() and len(search) < 19:
         match |= Q(charge__link__account__login=int(search))
     return found.filter(match)
+
+
+def was_issued(number: str, digest: str) -> bool:
+    """Whether a document with this printed number and data digest (SHA-256, hex) was issued."""
+    reference = _REFERENCE.fullmatch(number.upper())
+    if not reference or not digest:
+        return False
+    series, year, no = reference.groups()
+    digests = Document.objects.filter(series=series, year=int(year), number=int(no)).values_list(
+        "data_sha256", flat=True
+    )
+    return any(compare_digest(known.encode(), digest.encode()) for known in digests)
 
 
 def _keys(rows: QuerySet[FeeCharge] | QuerySet[FeeCollection], prefix: str, field: str) -> Any:

@@ -25,11 +25,12 @@ from apps.billing.models import Delivery, Document
 from apps.billing.pdf import period_label
 from apps.billing.services.documents import pdf_of
 from apps.billing.services.queue import DELIVER, after_commit
+from apps.billing.site import site_of
 from apps.billing.states import DELIVERY, step
 from apps.core.errors import ProrataError, UnavailableError
 from tenants.brand import BrandTokens, tokens_of
 from tenants.door import current_broker
-from tenants.models import Broker, Domain
+from tenants.models import Broker
 
 MAX_ATTEMPTS = 6
 FIRST_WAIT_S = 60
@@ -164,12 +165,11 @@ def message_for(delivery: Delivery) -> EmailMultiAlternatives:
 
 
 def _context(document: Document, brand: BrandTokens, broker: Broker) -> dict[str, object]:
-    domain = Domain.objects.filter(tenant=broker, is_primary=True).first()
     return {
         "document": document,
         "data": document.data,
         "figures": document.data["figures"],
         "brand": brand,
-        "host": str(domain.domain) if domain else "",
+        "site": site_of(broker),
         "period": period_label(document.data),
     }
