@@ -79,7 +79,7 @@ MARKUP = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 # Proper names and names of formats, the same in every language; the page for developers.
-NAMES = {"Prorata", "UTC", "PDF", "API", "OpenAPI", "status", "json", "healthz"}
+NAMES = {"Prorata", "UTC", "CSV", "PDF", "API", "OpenAPI", "status", "json", "healthz"}
 UNTRANSLATED = {"design.html"}
 
 
