@@ -60,7 +60,7 @@ MUTANTS = (
     Mutant(
         "guard_dropped_in_quotas",
         "allocation/split.py",
-        "if fits(max_abs(weights), volume):",
+        "if fits(largest, volume):",
         "if True:",
         ("test_split",),
     ),
