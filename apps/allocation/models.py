@@ -47,6 +47,9 @@ class Block(models.Model):
     open_steps = models.BigIntegerField(default=0)
     residual_steps = models.BigIntegerField(default=0)
     limit_price = models.DecimalField(max_digits=18, decimal_places=8, null=True)
+    stop_loss = models.DecimalField(max_digits=18, decimal_places=8, null=True)
+    take_profit = models.DecimalField(max_digits=18, decimal_places=8, null=True)
+    expires_at = models.DateTimeField(null=True)
     open_price = models.DecimalField(max_digits=18, decimal_places=8, null=True)
     close_price = models.DecimalField(max_digits=18, decimal_places=8, null=True)  # last close
     rule = models.JSONField(default=dict)

@@ -18,21 +18,21 @@ from apps.api import serializers
 from apps.api.base import ApiView, key_from, user_from
 from apps.api.idempotency import Ask, check_idempotency_key, run_once
 from apps.api.reads import PAGING, blocks_page
-from apps.api.selectors import accounts_by_id, book_id_of_block
+from apps.api.selectors import account_by_public_id, accounts_by_id, book_id_of_block
 from apps.core.allocation.rule import Reason, Rule
 from apps.core.book.commands import CancelBlock, CloseBlock, Command, PlaceBlock
 from apps.core.money import digits_of, from_minor
 from apps.engine import client
 from tenants.door import current_broker
 
-_HEADER = OpenApiParameter(
+HEADER = OpenApiParameter(
     "Idempotency-Key",
     OpenApiTypes.STR,
     OpenApiParameter.HEADER,
     required=True,
     description="1–128 visible characters; the same key and body give the same answer",
 )
-_ERRORS = serializers.COMMAND_ERRORS
+ERRORS = serializers.COMMAND_ERRORS
 
 
 class BlocksView(ApiView):
@@ -53,8 +53,8 @@ class BlocksView(ApiView):
     @extend_schema(
         operation_id="place_block",
         request=serializers.PlaceBlockRequest,
-        parameters=[_HEADER],
-        responses={201: serializers.CommandAnswer, **_ERRORS},
+        parameters=[HEADER],
+        responses={201: serializers.CommandAnswer, **ERRORS},
         tags=["blocks"],
     )
     def post(self, request: Request, book_id: UUID) -> Response:
@@ -63,13 +63,13 @@ class BlocksView(ApiView):
         504 means that the outcome is not known: send the same request with the same key again.
         """
         idempotency_key = check_idempotency_key(request.headers.get("Idempotency-Key"))
-        wanted = _validated(serializers.PlaceBlockRequest, request)
+        wanted = validated(serializers.PlaceBlockRequest, request)
         master = master_for_trading(user_from(request), book_id)
 
         def execute(command_id: UUID) -> dict[str, Any]:
-            return _committed(master, _place(command_id, request, master, wanted), command_id)
+            return committed(master, _place(command_id, request, master, wanted), command_id)
 
-        return _run(request, idempotency_key, master, "api.block.place", execute, 201)
+        return run(request, idempotency_key, master, "api.block.place", execute, 201)
 
 
 class PreviewView(ApiView):
@@ -78,12 +78,12 @@ class PreviewView(ApiView):
     @extend_schema(
         operation_id="preview_block",
         request=serializers.PlaceBlockRequest,
-        responses={200: serializers.PreviewAnswer, **_ERRORS},
+        responses={200: serializers.PreviewAnswer, **ERRORS},
         tags=["blocks"],
     )
     def post(self, request: Request, book_id: UUID) -> Response:
         """What placing the block would allocate now, account by account. Nothing is written."""
-        wanted = _validated(serializers.PlaceBlockRequest, request)
+        wanted = validated(serializers.PlaceBlockRequest, request)
         master = master_for_trading(user_from(request), book_id)
         command = _place(UUID(int=0), request, master, wanted)
         preview = client.preview(current_broker(), master.public_id, command)
@@ -96,26 +96,26 @@ class CloseView(ApiView):
     @extend_schema(
         operation_id="close_block",
         request=serializers.CloseBlockRequest,
-        parameters=[_HEADER],
-        responses={200: serializers.CommandAnswer, **_ERRORS},
+        parameters=[HEADER],
+        responses={200: serializers.CommandAnswer, **ERRORS},
         tags=["blocks"],
     )
     def post(self, request: Request, block_id: UUID) -> Response:
         """Close `lots` of the block at the market, or all that is open."""
         idempotency_key = check_idempotency_key(request.headers.get("Idempotency-Key"))
-        wanted = _validated(serializers.CloseBlockRequest, request)
-        master = _master_of_block(request, block_id)
+        wanted = validated(serializers.CloseBlockRequest, request)
+        master = master_of_block(request, block_id)
 
         def execute(command_id: UUID) -> dict[str, Any]:
             command = CloseBlock(
                 command_id=command_id,
                 block_id=block_id,
                 volume_lots=wanted["lots"],
-                placed_by=_by(request),
+                placed_by=by(request),
             )
-            return _committed(master, command, block_id)
+            return committed(master, command, block_id)
 
-        return _run(request, idempotency_key, master, "api.block.close", execute, 200)
+        return run(request, idempotency_key, master, "api.block.close", execute, 200)
 
 
 class CancelView(ApiView):
@@ -124,42 +124,43 @@ class CancelView(ApiView):
     @extend_schema(
         operation_id="cancel_block",
         request=serializers.CancelBlockRequest,
-        parameters=[_HEADER],
-        responses={200: serializers.CommandAnswer, **_ERRORS},
+        parameters=[HEADER],
+        responses={200: serializers.CommandAnswer, **ERRORS},
         tags=["blocks"],
     )
     def post(self, request: Request, block_id: UUID) -> Response:
         """Cancel a block that is still pending."""
         idempotency_key = check_idempotency_key(request.headers.get("Idempotency-Key"))
-        _validated(serializers.CancelBlockRequest, request)
-        master = _master_of_block(request, block_id)
+        validated(serializers.CancelBlockRequest, request)
+        master = master_of_block(request, block_id)
 
         def execute(command_id: UUID) -> dict[str, Any]:
-            command = CancelBlock(command_id=command_id, block_id=block_id, placed_by=_by(request))
-            return _committed(master, command, block_id)
+            command = CancelBlock(command_id=command_id, block_id=block_id, placed_by=by(request))
+            return committed(master, command, block_id)
 
-        return _run(request, idempotency_key, master, "api.block.cancel", execute, 200)
+        return run(request, idempotency_key, master, "api.block.cancel", execute, 200)
 
 
-def _validated(kind: type[serializers.StrictSerializer], request: Request) -> dict[str, Any]:
+def validated(kind: type[serializers.StrictSerializer], request: Request) -> dict[str, Any]:
     serializer = kind(data=request.data or {})
     serializer.is_valid(raise_exception=True)
     validated: dict[str, Any] = serializer.validated_data
     return validated
 
 
-def _master_of_block(request: Request, block_id: UUID) -> Master:
+def master_of_block(request: Request, block_id: UUID) -> Master:
     user = user_from(request)
     return master_for_trading(user, book_id_of_block(user, block_id))
 
 
-def _by(request: Request) -> str:
+def by(request: Request) -> str:
     return f"{user_from(request).email} (API key {key_from(request).prefix})"
 
 
 def _place(
     command_id: UUID, request: Request, master: Master, wanted: dict[str, Any]
 ) -> PlaceBlock:
+    expires_at = wanted["expires_at"]
     return PlaceBlock(
         command_id=command_id,
         symbol=wanted["symbol"],
@@ -167,13 +168,24 @@ def _place(
         volume_lots=wanted["lots"],
         kind=wanted["type"],
         price=wanted["price"],
-        rule=Rule.from_dict(master.rule),
+        rule=Rule(method=wanted["method"]) if wanted["method"] else None,
+        manual_lots=_manual_lots(wanted["manual_lots"]),
+        stop_loss=wanted["stop_loss"],
+        take_profit=wanted["take_profit"],
+        expiry=wanted["expiry"],
+        expires_at_ms=int(expires_at.timestamp() * 1000) if expires_at else None,
+        token=wanted["token"],
         comment=wanted["comment"],
-        placed_by=_by(request),
+        placed_by=by(request),
     )
 
 
-def _run(
+def _manual_lots(lots: dict[str, Decimal]) -> dict[int, Decimal]:
+    """Public account ids → the engine's. Raises NotFoundError `account_unknown`."""
+    return {account_by_public_id(public_id).pk: value for public_id, value in lots.items()}
+
+
+def run(
     request: Request,
     idempotency_key: str,
     master: Master,
@@ -195,7 +207,7 @@ def _run(
     return Response(answer.body, status=answer.status, headers=headers)
 
 
-def _committed(master: Master, command: Command, block_id: UUID) -> dict[str, Any]:
+def committed(master: Master, command: Command, block_id: UUID) -> dict[str, Any]:
     """Execute and shape the outcome."""
     outcome = client.execute(current_broker(), master.public_id, command)
     result = outcome.result
@@ -237,6 +249,9 @@ def _preview_body(preview: client.Preview) -> dict[str, Any]:
         "bid": str(preview.bid_points * point),
         "ask": str(preview.ask_points * point),
         "quote_at": datetime.fromtimestamp(preview.quote_at_ms / 1000, UTC),
+        "token": preview.token,
+        "tolerance_points": preview.tolerance_points,
+        "max_age_ms": preview.max_age_ms,
         "rows": [
             {
                 "account_id": account.public_id,

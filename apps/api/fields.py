@@ -19,6 +19,8 @@ class PositiveDecimal(serializers.Field[Decimal, str, str, Any]):
     JSON numbers are refused: on their way through other software they become binary floats.
     """
 
+    zero_allowed = False
+
     def to_internal_value(self, data: Any) -> Decimal:
         name = self.field_name or "value"
         if not isinstance(data, str):
@@ -30,7 +32,7 @@ class PositiveDecimal(serializers.Field[Decimal, str, str, Any]):
                 f"{data[:40]!r} is not a decimal.", code=f"{name}_invalid"
             )
         value = Decimal(data)
-        if value <= 0:
+        if value < 0 or (value == 0 and not self.zero_allowed):
             raise serializers.ValidationError(
                 f"It must be above zero, not {data}.", code=f"{name}_not_positive"
             )
@@ -38,3 +40,9 @@ class PositiveDecimal(serializers.Field[Decimal, str, str, Any]):
 
     def to_representation(self, value: Decimal) -> str:
         return str(value)
+
+
+class LotsField(PositiveDecimal):
+    """The same, and zero: none of it."""
+
+    zero_allowed = True

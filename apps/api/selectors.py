@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet
 
 from apps.accounts.access import masters_of
@@ -55,3 +56,16 @@ def book_id_of_block(user: User, block_id: UUID) -> UUID:
 
 def accounts_by_id(ids: list[int]) -> dict[int, TradingAccount]:
     return TradingAccount.objects.in_bulk(ids)
+
+
+def account_by_public_id(public_id: UUID | str) -> TradingAccount:
+    """Raises NotFoundError("account_unknown"); whether it is linked, the book says."""
+    try:
+        found = TradingAccount.objects.filter(public_id=public_id).first()
+    except ValidationError:
+        found = None
+    if found is None:
+        raise NotFoundError(
+            "account_unknown", "There is no such account.", account_id=str(public_id)[:60]
+        )
+    return found

@@ -8,7 +8,8 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.allocation.models import Block
-from apps.api.fields import PositiveDecimal
+from apps.api.fields import LotsField, PositiveDecimal
+from apps.core.allocation import Method
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -34,6 +35,30 @@ class PlaceBlockRequest(StrictSerializer):
     type = serializers.ChoiceField(["market", "limit", "stop"], default="market")
     lots = PositiveDecimal()
     price = PositiveDecimal(required=False, allow_null=True, default=None)
+    stop_loss = PositiveDecimal(required=False, allow_null=True, default=None)
+    take_profit = PositiveDecimal(required=False, allow_null=True, default=None)
+    expiry = serializers.ChoiceField(["gtc", "day", "date"], default="gtc")
+    expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    method = serializers.ChoiceField(
+        [str(m) for m in Method if m is not Method.CUSTOM],
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="for this order alone; without it the book's rule",
+    )
+    manual_lots = serializers.DictField(
+        child=LotsField(),
+        required=False,
+        default=dict,
+        help_text="account id → lots of this order",
+    )
+    token = serializers.CharField(
+        max_length=20_000,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="of a preview: executed exactly so, or refused",
+    )
     comment = serializers.CharField(max_length=120, required=False, allow_blank=True, default="")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -52,6 +77,38 @@ class CloseBlockRequest(StrictSerializer):
     lots = PositiveDecimal(required=False, allow_null=True, default=None)
 
 
+class AmendBlockRequest(StrictSerializer):
+    """What is not named stays; a stop_loss or take_profit of "0" removes it."""
+
+    price = PositiveDecimal(required=False, allow_null=True, default=None)
+    lots = PositiveDecimal(required=False, allow_null=True, default=None)
+    stop_loss = LotsField(required=False, allow_null=True, default=None)
+    take_profit = LotsField(required=False, allow_null=True, default=None)
+
+
+class SymbolRequest(StrictSerializer):
+    symbol = serializers.RegexField(
+        r"^[A-Za-z0-9#._\-]{1,32}$", max_length=32, required=False, allow_null=True, default=None
+    )
+
+
+class RuleRequest(StrictSerializer):
+    """The rule's options and the terms of links that have none of their own."""
+
+    rule = serializers.DictField()
+    defaults = serializers.DictField(required=False, default=dict)
+
+
+class TermsRequest(StrictSerializer):
+    """parameter, lots, max_order_lots, max_open_lots, max_symbol_lots, symbols, max_leverage."""
+
+    terms = serializers.DictField()
+
+
+class LinkStatusRequest(StrictSerializer):
+    status = serializers.ChoiceField(["active", "paused", "close_only"])
+
+
 class CancelBlockRequest(StrictSerializer):
     pass
 
@@ -61,6 +118,15 @@ class ErrorAnswer(serializers.Serializer[Any]):
     message = serializers.CharField()
     details = serializers.DictField()
     request_id = serializers.CharField()
+
+
+class BookCommandAnswer(serializers.Serializer[Any]):
+    """What the book committed. `seq` is the journal record that holds it."""
+
+    command_id = serializers.UUIDField()
+    status = serializers.CharField()
+    seq = serializers.IntegerField()
+    blocks = serializers.IntegerField(allow_null=True, help_text="how many blocks it concerns")
 
 
 class CommandAnswer(serializers.Serializer[Any]):
@@ -94,6 +160,9 @@ class PreviewAnswer(serializers.Serializer[Any]):
     bid = serializers.CharField()
     ask = serializers.CharField()
     quote_at = serializers.DateTimeField()
+    token = serializers.CharField(help_text="place the block with it to get exactly this")
+    tolerance_points = serializers.IntegerField()
+    max_age_ms = serializers.IntegerField()
     rows = PreviewRowAnswer(many=True)
 
 
@@ -119,6 +188,9 @@ class BlockAnswer(serializers.Serializer[Any]):
     open_lots = serializers.SerializerMethodField()
     residual_lots = serializers.SerializerMethodField()
     limit_price = serializers.SerializerMethodField()
+    stop_loss = serializers.SerializerMethodField()
+    take_profit = serializers.SerializerMethodField()
+    expires_at = serializers.DateTimeField(allow_null=True)
     open_price = serializers.SerializerMethodField()
     close_price = serializers.SerializerMethodField()
     reject_code = serializers.CharField()
@@ -147,6 +219,12 @@ class BlockAnswer(serializers.Serializer[Any]):
 
     def get_limit_price(self, block: Block) -> str | None:
         return price_text(block.limit_price, block.digits)
+
+    def get_stop_loss(self, block: Block) -> str | None:
+        return price_text(block.stop_loss, block.digits)
+
+    def get_take_profit(self, block: Block) -> str | None:
+        return price_text(block.take_profit, block.digits)
 
     def get_open_price(self, block: Block) -> str | None:
         return price_text(block.open_price, block.digits)

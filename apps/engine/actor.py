@@ -20,23 +20,28 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
+from apps.core.allocation import Rule
 from apps.core.book.codec import encode
 from apps.core.book.commands import (
     AccountInfo,
     AdjustBalance,
     AnyStimulus,
     DefineSymbols,
+    ExpireBlock,
     FillReported,
     Inputs,
+    MasterMoney,
     OpenBook,
+    SetRule,
+    StopBlock,
     TriggerBlock,
 )
-from apps.core.book.placing import is_reached
 from apps.core.book.records import Body, Record, advance, make_record, read_body, refusal
 from apps.core.book.state import BookState, SubmitIntent
 from apps.core.errors import ProrataError
 from apps.engine.answers import Answers
 from apps.engine.discovery import BookRow, currency_digits
+from apps.engine.due import QUOTE_MAX_AGE_MS, Due, due
 from apps.engine.journal import Journal, RepeatedCommandError, encode_state
 from apps.engine.sender import Sender, settled_id
 from apps.engine.session import ServerSession, now_ms, symbol_info
@@ -45,9 +50,11 @@ log = structlog.get_logger("engine.book")
 MAX_BATCH = 64
 SNAPSHOT_EVERY = 200
 KEPT_COMMANDS = 4_096
-QUOTE_MAX_AGE_MS = 15_000
 _RETRY_S = 0.5
 _HOLE_RETRY_S = 0.05
+_MASTER_EVERY_S = 5.0
+_DUE_AGAIN_MS = 1_000
+"""A trigger that came to nothing (the server refused the close) is tried again after this."""
 _DATABASE_ERRORS = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 
 
@@ -87,8 +94,11 @@ class BookActor:
         self._on_commit = on_commit
         self._sender: Sender | None = None
         self._recent: OrderedDict[UUID, tuple[int, Body]] = OrderedDict()
-        self._triggering: set[UUID] = set()
+        self._master: MasterMoney | None = None
+        self._due_told: dict[UUID, int] = {}
+        """Block → when its last trigger was put into the inbox."""
         self._snapshot_seq = 0
+        self._watch: asyncio.Task[None] | None = None
 
     @property
     def is_committing(self) -> bool:
@@ -103,8 +113,10 @@ class BookActor:
         await self.session.wait_until_usable()
         self._sender = Sender(self.session, self.row.master_login, self.tell)
         try:
+            await self._read_master()
             await self._load()
             self.ready.set()
+            self._watch = asyncio.create_task(self._watch_master())
             while True:
                 batch = [await self.inbox.get()]
                 while len(batch) < MAX_BATCH and not self.inbox.empty():
@@ -112,7 +124,28 @@ class BookActor:
                 await self._process_surely(batch)
                 self._maybe_snapshot()
         finally:
+            if self._watch is not None:
+                self._watch.cancel()
             await self._sender.close()
+
+    async def _watch_master(self) -> None:
+        """What the master is worth, for rules that compare with it."""
+        while True:
+            await asyncio.sleep(_MASTER_EVERY_S)
+            await self._read_master()
+
+    async def _read_master(self) -> None:
+        digits = currency_digits(self.row.currency)
+        try:
+            account = await self.session.server.account_state(self.row.master_login)
+        except (ProrataError, TimeoutError) as error:
+            log.warning("master_unread", book=str(self.row.book_id), error=repr(error))
+            return
+        self._master = MasterMoney(
+            balance_minor=int(account.balance.scaleb(digits)),
+            equity_minor=int(account.equity.scaleb(digits)),
+            at_ms=now_ms(),
+        )
 
     def tell(self, stimulus: AnyStimulus) -> None:
         """Put a report into the inbox."""
@@ -123,7 +156,7 @@ class BookActor:
         self.state, self.seq, self._head = await self._journal.load(self.row.book_id)
         self._snapshot_seq = self.seq
         self._recent.clear()
-        self._triggering.clear()
+        self._due_told.clear()
         self._push_intents(maybe_sent=True)
         book_id = self.row.book_id
         if self.state is None:
@@ -137,6 +170,7 @@ class BookActor:
             )
             await self._process([Item(opening)])
         await self._define_symbols()
+        await self._adopt_rule()
         intents = self.state.intents.values() if self.state is not None else ()
         if self.state is not None and any(isinstance(i, SubmitIntent) for i in intents):
             self._answers.in_background(self._catch_up(self.state.server_seq))
@@ -160,6 +194,18 @@ class BookActor:
         if changed:
             command_id = uuid5(self.row.book_id, f"symbols:{self.seq}")
             await self._process([Item(DefineSymbols(command_id=command_id, symbols=changed))])
+
+    async def _adopt_rule(self) -> None:
+        """A book that has no rule yet takes the one its master was created with."""
+        if self.state is None or self.state.rule is not None or not self.row.rule:
+            return
+        try:
+            rule = Rule.from_dict(self.row.rule)
+        except ProrataError as error:
+            log.error("bad_rule", book=str(self.row.book_id), error=error.message)
+            return
+        command_id = uuid5(self.row.book_id, "rule")
+        await self._process([Item(SetRule(command_id=command_id, rule=rule))])
 
     # -- the hot path
 
@@ -224,17 +270,19 @@ class BookActor:
         return make_record(
             state,
             item.stimulus,
-            self._inputs(item.account),
+            self.inputs(item.account),
             seq=seq + 1,
             epoch=self.epoch,
             previous=head or bytes(32),
         )
 
-    def _inputs(self, account: AccountInfo | None = None) -> Inputs:
+    def inputs(self, account: AccountInfo | None = None) -> Inputs:
+        """What a decision may look at now."""
         return Inputs(
             now_ms=now_ms(),
             quotes=self.session.quotes,
             account=account,
+            master=self._master,
             quote_max_age_ms=QUOTE_MAX_AGE_MS,
         )
 
@@ -298,9 +346,8 @@ class BookActor:
         """A trigger whose price has gone again is dropped, without a record. A fill that comes
         before an earlier one of its order (still being told again) waits for that."""
         match stimulus:
-            case TriggerBlock():
-                self._triggering.discard(stimulus.block_id)
-                return stimulus.block_id in set(self._reached())
+            case TriggerBlock() | StopBlock() | ExpireBlock():
+                return self._still_due(stimulus.block_id) is type(stimulus)
             case FillReported() if self._has_hole_before(stimulus):
                 asyncio.get_running_loop().call_later(_HOLE_RETRY_S, self.tell, stimulus)
                 return False
@@ -317,26 +364,23 @@ class BookActor:
     # -- triggers and snapshots
 
     def check_triggers(self) -> None:
-        """Put a trigger into the inbox for every pending block whose price is reached."""
-        for block_id in self._reached():
-            if block_id not in self._triggering:
-                self._triggering.add(block_id)
-                command_id = uuid5(block_id, f"trigger:{now_ms()}")
-                self.tell(TriggerBlock(command_id=command_id, block_id=block_id))
-
-    def _reached(self) -> list[UUID]:
+        """Put into the inbox what time and prices ask for: triggers, stops, expiries."""
         if self.state is None:
-            return []
-        oldest_ms = now_ms() - QUOTE_MAX_AGE_MS
-        found = []
+            return
+        at_ms = now_ms()
         for block in self.state.blocks.values():
-            quote = self.session.quotes.get(block.symbol)
-            if block.status != "pending" or quote is None or quote.at_ms < oldest_ms:
+            kind = due(self.state, block, self.session.quotes.get(block.symbol), at_ms)
+            if kind is None or at_ms - self._due_told.get(block.block_id, 0) < _DUE_AGAIN_MS:
                 continue
-            points = block.price_points or 0
-            if is_reached(block.side, block.kind, points, quote.bid, quote.ask):
-                found.append(block.block_id)
-        return found
+            self._due_told[block.block_id] = at_ms
+            command_id = uuid5(block.block_id, f"{kind.__name__}:{at_ms}")
+            self.tell(kind(command_id=command_id, block_id=block.block_id))
+
+    def _still_due(self, block_id: UUID) -> Due | None:
+        block = self.state.blocks.get(block_id) if self.state is not None else None
+        if self.state is None or block is None:
+            return None
+        return due(self.state, block, self.session.quotes.get(block.symbol), now_ms())
 
     def _maybe_snapshot(self) -> None:
         if self.state is None or self.seq - self._snapshot_seq < SNAPSHOT_EVERY:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -54,6 +54,7 @@ class BookRow:
     server_id: int
     master_login: int
     currency: str
+    rule: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def discover(broker: str) -> Found:
                 master.account.server_id,
                 master.account.login,
                 master.account.currency,
+                master.rule,
             )
             for master in masters
         ]

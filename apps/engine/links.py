@@ -12,6 +12,7 @@ from django.db import transaction
 from apps.accounts.audit import audit
 from apps.accounts.models import Link, Master, TradingAccount, User
 from apps.core.book.commands import LinkAccount
+from apps.core.book.terms import terms_from_json
 from apps.core.errors import ConflictError
 from apps.engine.client import execute
 
@@ -38,7 +39,12 @@ def join(broker: str, master: Master, account: TradingAccount, actor: User | Non
                 f"Account {account.login} follows {link.master.name} already.",
                 login=account.login,
             )
-    command = LinkAccount(command_id=link.public_id, account_id=account.id, placed_by=_name(actor))
+    command = LinkAccount(
+        command_id=link.public_id,
+        account_id=account.id,
+        terms=terms_from_json(link.params) if link.params else None,
+        placed_by=_name(actor),
+    )
     execute(broker, master.public_id, command)
     return link
 

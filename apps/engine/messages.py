@@ -57,7 +57,11 @@ class PreviewRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
-    """What PlaceBlock would do now. Nothing was written; nothing is promised."""
+    """What PlaceBlock would do now. Nothing was written.
+
+    PlaceBlock with this `token` does exactly this, or fails: within `max_age_ms`, while bid and
+    ask stay within `tolerance_points`, and rule and accounts as they are.
+    """
 
     symbol: str
     side: str
@@ -71,6 +75,9 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     quote_at_ms: int
     seq: int
     rows: list[PreviewRow]
+    token: str = ""
+    tolerance_points: int = 0
+    max_age_ms: int = 0
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 from apps.core.allocation import Reason
 from apps.core.book import events as ev
 from apps.core.book.records import Record, read_body
+from apps.core.book.terms import terms_as_json
 from apps.engine import projection_sql as q
 from apps.engine import sql
 from apps.engine.pgarray import register
@@ -131,10 +132,36 @@ class Projection:
             digits=event.digits,
             requested=event.requested_steps,
             points=event.price_points,
+            sl=event.sl_points,
+            tp=event.tp_points,
+            expires=instant(event.expires_at_ms) if event.expires_at_ms is not None else None,
             rule=Jsonb(event.rule.as_dict()),
             at=instant(event.placed_at_ms),
             seq=record.seq,
         )
+
+    def _amended(self, book: UUID, record: Record, event: ev.BlockAmended) -> None:
+        self._run(
+            q.AMENDED,
+            block=event.block_id,
+            requested=event.requested_steps,
+            points=event.price_points,
+            sl=event.sl_points,
+            tp=event.tp_points,
+            seq=record.seq,
+        )
+
+    def _rule_set(self, book: UUID, record: Record, event: ev.RuleSet) -> None:
+        if self._with_links:
+            self._run(q.RULE_SET, book=book, rule=Jsonb(event.rule.as_dict()))
+
+    def _terms_set(self, book: UUID, record: Record, event: ev.LinkTermsSet) -> None:
+        if self._with_links:
+            terms = Jsonb(terms_as_json(event.terms))
+            self._run(q.TERMS_SET, book=book, account=event.account_id, terms=terms)
+
+    def _status_set(self, book: UUID, record: Record, event: ev.LinkStatusSet) -> None:
+        self._link_status(book, record, event.account_id, event.status)
 
     def _allocated(self, book: UUID, record: Record, event: ev.BlockAllocated) -> None:
         self._run(
@@ -233,6 +260,10 @@ _HANDLERS: dict[type[ev.Event], Callable[[Projection, UUID, Record, Any], None]]
     ev.MemberDetaching: Projection._detaching,
     ev.MemberDetached: Projection._detached,
     ev.BlockPlaced: Projection._placed,
+    ev.BlockAmended: Projection._amended,
+    ev.RuleSet: Projection._rule_set,
+    ev.LinkTermsSet: Projection._terms_set,
+    ev.LinkStatusSet: Projection._status_set,
     ev.BlockAllocated: Projection._allocated,
     ev.BlockFilled: Projection._filled,
     ev.CloseFilled: Projection._close_filled,

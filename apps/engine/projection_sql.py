@@ -6,11 +6,30 @@ from typing import Final, LiteralString
 
 PLACED: Final[LiteralString] = """
 INSERT INTO {block} (id, book_id, command_id, symbol, side, type, state, volume_step, digits,
-    requested_steps, volume_steps, filled_steps, open_steps, residual_steps, limit_price, rule,
-    reject_code, placed_at, seq)
+    requested_steps, volume_steps, filled_steps, open_steps, residual_steps, limit_price, stop_loss,
+    take_profit, expires_at, rule, reject_code, placed_at, seq)
 VALUES (%(block)s, %(book)s, %(block)s, %(symbol)s, %(side)s, %(kind)s, 'pending',
     %(volume_step)s, %(digits)s, %(requested)s, 0, 0, 0, 0,
-    %(points)s::numeric * power(10::numeric, -%(digits)s), %(rule)s, '', %(at)s, %(seq)s)
+    %(points)s::numeric * power(10::numeric, -%(digits)s),
+    %(sl)s::numeric * power(10::numeric, -%(digits)s),
+    %(tp)s::numeric * power(10::numeric, -%(digits)s), %(expires)s, %(rule)s, '', %(at)s, %(seq)s)
+"""
+
+AMENDED: Final[LiteralString] = """
+UPDATE {block} SET requested_steps = %(requested)s,
+    limit_price = %(points)s::numeric * power(10::numeric, -digits),
+    stop_loss = %(sl)s::numeric * power(10::numeric, -digits),
+    take_profit = %(tp)s::numeric * power(10::numeric, -digits), seq = %(seq)s
+WHERE id = %(block)s
+"""
+
+RULE_SET: Final[LiteralString] = """
+UPDATE {master} SET rule = %(rule)s WHERE public_id = %(book)s
+"""
+
+TERMS_SET: Final[LiteralString] = """
+UPDATE {link} SET params = %(terms)s WHERE account_id = %(account)s AND status <> 'detached'
+  AND master_id = (SELECT id FROM {master} WHERE public_id = %(book)s)
 """
 
 ALLOCATED_BLOCK: Final[LiteralString] = """

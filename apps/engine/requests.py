@@ -11,8 +11,9 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from apps.core.book.commands import AccountInfo, Inputs, LinkAccount, PlaceBlock
+from apps.core.book.commands import AccountInfo, LinkAccount, PlaceBlock
 from apps.core.book.decide import preview
+from apps.core.book.promise import MAX_AGE_MS, tolerance_points
 from apps.core.errors import (
     InputError,
     NotFoundError,
@@ -20,8 +21,8 @@ from apps.core.errors import (
     RejectedError,
     UnavailableError,
 )
-from apps.engine import discovery
-from apps.engine.actor import QUOTE_MAX_AGE_MS, BookActor, Item
+from apps.engine import discovery, tokens
+from apps.engine.actor import BookActor, Item
 from apps.engine.answers import Answers
 from apps.engine.discovery import currency_digits
 from apps.engine.messages import Preview, PreviewRow, Request
@@ -76,12 +77,23 @@ class Requests:
         if request.deadline_ms < now_ms():
             log.warning("request_too_late", request=request.request_id)
             return
+        try:
+            self._check_token(actor, request)
+        except ProrataError as error:
+            answers.failed(request.request_id, error)
+            return
         if request.mode == "execute" and not isinstance(request.command, LinkAccount):
             actor.inbox.put_nowait(Item(request.command, request.request_id))
             return
         task = asyncio.create_task(self._slow(actor, answers, request))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _check_token(self, actor: BookActor, request: Request) -> None:
+        """Only what this broker's engine signed may choose the quotes of a decision."""
+        command = request.command
+        if isinstance(command, PlaceBlock) and command.token:
+            tokens.check(actor.row.broker, actor.row.book_id, command.token)
 
     async def _slow(self, actor: BookActor, answers: Answers, request: Request) -> None:
         try:
@@ -128,8 +140,7 @@ async def make_preview(actor: BookActor, command: PlaceBlock) -> Preview:
     state = actor.state
     if state is None:
         raise UnavailableError("book_loading", "The book is being loaded; try again in a second.")
-    inputs = Inputs(now_ms=now_ms(), quotes=actor.session.quotes, quote_max_age_ms=QUOTE_MAX_AGE_MS)
-    event, result = preview(state, command, inputs)
+    event, result, token = preview(state, command, actor.inputs())
     symbol = state.symbols[command.symbol]
     columns = (
         event.account_ids.tolist(),
@@ -150,5 +161,8 @@ async def make_preview(actor: BookActor, command: PlaceBlock) -> Preview:
         ask_points=event.ask_points,
         quote_at_ms=event.quote_at_ms,
         seq=actor.seq,
+        token=tokens.sign(actor.row.broker, actor.row.book_id, token),
+        tolerance_points=tolerance_points(event.bid_points, event.ask_points),
+        max_age_ms=MAX_AGE_MS,
         rows=[PreviewRow(*row) for row in zip(*columns, strict=True)],
     )

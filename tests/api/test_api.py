@@ -379,7 +379,13 @@ def test_openapi_describes_every_operation_and_the_page_renders(
             "books",
             "books/{book_id}/blocks",
             "books/{book_id}/blocks/preview",
+            "books/{book_id}/cancel-all",
+            "books/{book_id}/close-all",
+            "books/{book_id}/links/{account_id}/status",
+            "books/{book_id}/links/{account_id}/terms",
+            "books/{book_id}/rule",
             "blocks/{block_id}",
+            "blocks/{block_id}/amend",
             "blocks/{block_id}/close",
             "blocks/{block_id}/cancel",
             "blocks/{block_id}/allocations",
@@ -426,3 +432,71 @@ def test_no_body_at_all_makes_a_500(world: Any, body: Any) -> None:
     for path in (world.blocks, f"{world.blocks}/preview"):
         response = world.api.post(path, body, uuid.uuid4().hex)
         assert response.status_code < 500, response.content
+
+
+def test_the_book_is_directed_by_the_api(world: Any) -> None:
+    account = world.links[0].account
+    base = f"books/{world.book.public_id}"
+    asked = [
+        (f"{base}/rule", {"rule": {"method": "percent"}, "defaults": {"parameter": "40"}}),
+        (f"{base}/links/{account.public_id}/terms", {"terms": {"max_open_lots": "2.50"}}),
+        (f"{base}/links/{account.public_id}/status", {"status": "paused"}),
+        (f"{base}/close-all", {"symbol": "EURUSD"}),
+        (f"{base}/cancel-all", {}),
+    ]
+    for number, (path, body) in enumerate(asked):
+        response = world.api.post(path, body, f"direct-{number}")
+        assert response.status_code == 200, response.content
+    rule, terms, status, close, cancel = world.engine.commands
+    assert (rule.rule.method, rule.defaults.parameter) == ("percent", Decimal(40))
+    assert (terms.account_id, terms.terms.max_open_lots) == (account.pk, Decimal("2.50"))
+    assert (status.account_id, status.status) == (account.pk, "paused")
+    assert (close.symbol, cancel.symbol) == ("EURUSD", None)
+
+
+def test_an_order_carries_stops_expiry_method_and_lots_by_hand(world: Any) -> None:
+    account = world.links[1].account
+    order = {
+        **ORDER,
+        "type": "limit",
+        "price": "1.05",
+        "stop_loss": "1.04",
+        "take_profit": "1.10",
+        "expiry": "date",
+        "expires_at": "2100-01-01T00:00:00Z",
+        "method": "equal",
+        "manual_lots": {str(account.public_id): "0.20"},
+        "token": "seen",
+    }
+    placed = world.api.post(world.blocks, order, "full")
+    assert placed.status_code == 201, placed.content
+    command = world.engine.commands[-1]
+    assert (command.stop_loss, command.take_profit) == (Decimal("1.04"), Decimal("1.10"))
+    assert command.rule.method == "equal"
+    assert command.manual_lots == {account.pk: Decimal("0.20")}
+    assert command.expires_at_ms == 4_102_444_800_000
+    assert command.token == "seen"
+    block = placed.json()["block_id"]
+    amended = world.api.post(f"blocks/{block}/amend", {"stop_loss": "0"}, "amend")
+    assert amended.status_code == 200, amended.content
+    assert world.engine.commands[-1].stop_loss == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "expected"),
+    [
+        ("rule", {"rule": {"method": "luck"}}, (400, "bad_rule_option")),
+        ("rule", {"rule": {"method": "equal"}, "defaults": {"x": 1}}, (400, "terms_invalid")),
+        ("links/ACCOUNT/terms", {"terms": {"lots": "-1"}}, (400, "terms_invalid")),
+        ("links/ACCOUNT/status", {"status": "gone"}, (400, "invalid_choice")),
+        ("links/00000000-0000-4000-8000-000000000000/status", {"status": "paused"},
+         (404, "account_unknown")),
+    ],
+)  # fmt: skip
+def test_bad_directions_are_refused_by_code_and_reach_no_book(
+    world: Any, path: str, body: Any, expected: tuple[int, str]
+) -> None:
+    path = path.replace("ACCOUNT", str(world.links[0].account.public_id))
+    response = world.api.post(f"books/{world.book.public_id}/{path}", body, "bad")
+    assert code(response) == expected
+    assert world.engine.commands == []

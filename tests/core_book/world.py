@@ -12,8 +12,9 @@ from uuid import UUID
 
 import numpy as np
 
-from apps.core.allocation import Rule
+from apps.core.allocation import Method, Rule
 from apps.core.book import commands as c
+from apps.core.book import events as ev
 from apps.core.book.codec import decode, encode
 from apps.core.book.records import GENESIS, Body, Record, advance, make_record
 from apps.core.book.state import (
@@ -23,6 +24,7 @@ from apps.core.book.state import (
     CancelIntent,
     SubmitIntent,
 )
+from apps.core.book.terms import LinkTerms
 from apps.core.errors import InputError
 
 START_MS = 1_700_000_000_000
@@ -95,7 +97,8 @@ class World:
         }
 
     def inputs(self, account: c.AccountInfo | None = None) -> c.Inputs:
-        return c.Inputs(now_ms=self.now_ms, quotes=self.quotes(), account=account)
+        master = c.MasterMoney(balance_minor=5_000_000, equity_minor=5_000_000, at_ms=self.now_ms)
+        return c.Inputs(now_ms=self.now_ms, quotes=self.quotes(), account=account, master=master)
 
     def tick(self) -> None:
         self.now_ms += self.rng.randint(1, 5_000)
@@ -117,7 +120,27 @@ class World:
         self.state = advance(self.state, body)
         self.records.append(record)
         self.bodies.append(body)
+        for event in body.events:
+            if isinstance(event, ev.BlockAllocated):
+                self.check_caps(event)
         return body
+
+    def check_caps(self, event: ev.BlockAllocated) -> None:
+        """Nobody is beyond its link's terms through this opening."""
+        name = self.book.blocks[event.block_id].symbol
+        for account, steps in zip(event.account_ids.tolist(), event.steps.tolist(), strict=True):
+            terms = self.book.terms.get(account)
+            if terms is None or not steps:
+                continue
+            lots = Decimal(steps) / 100
+            assert terms.symbols is None or name in terms.symbols
+            assert terms.max_order_lots is None or lots <= terms.max_order_lots
+            at = self.book.index[account]
+            held = lots + sum(
+                Decimal(int(e.long_steps[at] + e.short_steps[at])) / 100
+                for e in self.book.exposures.values()
+            )
+            assert terms.max_open_lots is None or held <= terms.max_open_lots
 
     def link(self, account_id: int) -> Body:
         currency = self.rng.choice(list(CURRENCIES))
@@ -211,16 +234,101 @@ class World:
                 return
         raise AssertionError("the server never came to rest")
 
+    def some_terms(self) -> LinkTerms:
+        """Random terms, each present half the time."""
+
+        def maybe(low: int, high: int) -> Decimal | None:
+            return Decimal(self.rng.randint(low, high)) / 100 if self.rng.random() < 0.5 else None
+
+        limit = maybe(1, 2_000)
+        return LinkTerms(
+            parameter=maybe(0, 500),
+            lots=maybe(0, 300),
+            max_order_lots=maybe(0, 500),
+            max_open_lots=maybe(1, 3_000),
+            max_symbol_lots={"EURUSD": limit} if limit is not None else {},
+            symbols=["EURUSD", "USDJPY"] if self.rng.random() < 0.2 else None,
+            max_leverage=maybe(10, 5_000),
+        )
+
+    def direct(self) -> None:
+        """One random thing about rules, links and what stands."""
+        rng, name = self.rng, self.rng.choice(list(self.mid))
+        blocks = list(self.book.blocks.values())
+        account = rng.randint(1, 15)
+        match rng.randint(0, 8):
+            case 0:
+                method = rng.choice([m for m in Method if m is not Method.CUSTOM])
+                rule = Rule(
+                    method=method,
+                    below_min=rng.choice(["skip", "skip_redistribute", "bump_to_min"]),  # type: ignore[arg-type]
+                    cap_policy=rng.choice(["clip", "clip_redistribute"]),  # type: ignore[arg-type]
+                    residual_policy=rng.choice(  # type: ignore[arg-type]
+                        ["largest_remainder", "largest_weight_first", "round_robin"]
+                    ),
+                )
+                self.tell(
+                    c.SetRule(command_id=self.new_id(), rule=rule, defaults=self.some_terms())
+                )
+            case 1 | 2:
+                terms = self.some_terms()
+                self.tell(c.SetLinkTerms(command_id=self.new_id(), account_id=account, terms=terms))
+            case 3:
+                status = rng.choice(["active", "active", "paused", "close_only"])
+                self.tell(
+                    c.SetLinkStatus(
+                        command_id=self.new_id(),
+                        account_id=account,
+                        status=status,  # type: ignore[arg-type]
+                    )
+                )
+            case 4 if blocks:
+                block = rng.choice(blocks)
+                mid = self.mid[block.symbol]
+                digits = self.book.symbols[block.symbol].digits
+                self.tell(
+                    c.AmendBlock(
+                        command_id=self.new_id(),
+                        block_id=block.block_id,
+                        stop_loss=Decimal(mid - block.sign * rng.randint(20, 400)).scaleb(-digits),
+                        take_profit=rng.choice([None, Decimal(0)]),
+                    )
+                )
+            case 5 if blocks:
+                self.tell(
+                    c.StopBlock(command_id=self.new_id(), block_id=rng.choice(blocks).block_id)
+                )
+            case 6:
+                self.tell(c.CloseAll(command_id=self.new_id(), symbol=name))
+            case 7:
+                self.tell(c.CancelAll(command_id=self.new_id(), symbol=rng.choice([None, name])))
+            case _:
+                mid, digits = self.mid[name], self.book.symbols[name].digits
+                side = rng.choice(["buy", "sell"])
+                away = -rng.randint(20, 500) if side == "buy" else rng.randint(20, 500)
+                manual = {rng.randint(1, 15): Decimal(rng.randint(0, 200)) / 100}
+                self.place(
+                    f"{rng.randint(1, 900) / 100:.2f}",
+                    name,
+                    side,
+                    stop_loss=Decimal(mid + away).scaleb(-digits),
+                    manual_lots=manual if rng.random() < 0.4 else {},
+                )
+
     def act(self) -> None:
         """One random thing."""
         self.tick()
+        if self.rng.random() < 0.25:
+            self.direct()
+            return
         blocks = list(self.book.blocks)
         account = self.rng.randint(1, 15)
         match self.rng.randint(0, 19):
             case 0 | 1 | 2:
                 name = self.rng.choice(list(self.mid))
                 lots = f"{self.rng.randint(1, 900) / 100:.2f}"
-                rule = Rule(carry_forward=self.rng.random() < 0.8)
+                own = Rule(carry_forward=self.rng.random() < 0.8)
+                rule = own if self.rng.random() < 0.5 else None
                 self.place(lots, name, self.rng.choice(["buy", "sell"]), rule=rule)
             case 3:
                 price = Decimal(self.mid["EURUSD"] - self.rng.randint(10, 300)).scaleb(-5)

@@ -86,10 +86,12 @@ class FakeEngine(threading.Thread):
 
     def preview_of(self, command: Any) -> Preview:
         """The engine's own preview of `command` on this state."""
-        session = SimpleNamespace(quotes=self.inputs().quotes)
+        row = SimpleNamespace(broker="acme", book_id=uuid4())
         settled = asyncio.Event()
         settled.set()
-        actor = SimpleNamespace(settled=settled, state=self.state, session=session, seq=self.seq)
+        actor = SimpleNamespace(
+            settled=settled, state=self.state, inputs=self.inputs, seq=self.seq, row=row
+        )
         return asyncio.run(make_preview(cast(BookActor, actor), command))
 
     def _answer(self, request: Request) -> Reply:

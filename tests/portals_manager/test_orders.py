@@ -13,8 +13,7 @@ import pytest
 from django.test import Client
 
 from apps.allocation.models import Block
-from apps.core.allocation import Rule
-from apps.core.book.commands import CancelBlock, CloseBlock, PlaceBlock
+from apps.core.book.commands import AmendBlock, CancelBlock, CloseBlock, PlaceBlock
 from apps.engine import client as engine_client
 from tenants.door import broker_schema
 from tests.portals_manager.conftest import Book, order
@@ -53,7 +52,6 @@ def test_the_preview_shows_the_engines_numbers(
     expected = engine.preview_of(
         PlaceBlock(
             command_id=uuid.uuid4(), symbol="EURUSD", side="buy", volume_lots=Decimal("1.00"),
-            rule=Rule.from_dict(book.master.rule),
         )
     )  # fmt: skip
     logins = {link.account.pk: link.account.login for link in book.links}
@@ -187,3 +185,49 @@ def test_a_block_of_another_book_is_absent(book: Book, manager: Client, engine: 
     row = block(book, book_id=uuid.uuid4())
     for path in ("tickets", "close", "cancel"):
         assert manager.get(f"{book.url}blocks/{row.id}/{path}").status_code == 404
+
+
+def test_a_ticket_carries_its_stops_and_the_token_of_its_preview(
+    book: Book, manager: Client, engine: FakeEngine
+) -> None:
+    ticket = order(volume_lots="1.00", stop_loss="1.08", take_profit="1.09", expiry="gtc")
+    seen = manager.post(book.url + "preview", ticket)
+    found = re.search(r'data-token="([^"]+)"', seen.content.decode())
+    assert found is not None
+    placed = manager.post(book.url + "orders", {**ticket, "token": found.group(1)})
+    assert placed.status_code == 200, text_of(placed)
+    command = engine.executed[-1]
+    assert isinstance(command, PlaceBlock)
+    assert (command.stop_loss, command.take_profit) == (Decimal("1.08"), Decimal("1.09"))
+    assert command.token == found.group(1)
+    wrong = manager.post(book.url + "orders", order(volume_lots="1.00", stop_loss="1.20"))
+    assert wrong.status_code == 422
+    assert 'data-error-code="stop_loss_wrong_side"' in wrong.content.decode()
+
+
+def test_a_block_is_changed_and_everything_is_closed_or_cancelled_from_the_terminal(
+    book: Book, manager: Client, engine: FakeEngine
+) -> None:
+    ticket = order(volume_lots="1.00", kind="limit", price="1.05")
+    manager.post(book.url + "orders", ticket)
+    placed = engine.executed[-1].command_id
+    pending = block(book, id=placed, state="pending", type="limit", open_price=None)
+    url = f"{book.url}blocks/{pending.id}/amend"
+    dialog = manager.get(url)
+    amended = manager.post(
+        url, {"command_id": command_id_of(dialog), "price": "1.06", "stop_loss": "1.04"}
+    )
+    assert amended.status_code == 200
+    assert "HX-Trigger" in amended
+    command = engine.executed[-1]
+    assert isinstance(command, AmendBlock)
+    assert (command.price, command.stop_loss, command.take_profit) == (
+        Decimal("1.06"), Decimal("1.04"), Decimal(0),
+    )  # fmt: skip
+    everything = book.url + "cancel-all"
+    done = manager.post(everything, {"command_id": command_id_of(manager.get(everything))})
+    assert json.loads(done["HX-Trigger"])["desk-done"]["text"] == "Cancelled 1 order."
+    nothing = book.url + "close-all"
+    refused = manager.post(nothing, {"command_id": command_id_of(manager.get(nothing))})
+    assert refused.status_code == 422
+    assert "nothing_to_close" in refused.content.decode()

@@ -13,6 +13,7 @@ from apps.core.book.codec import Vec, vec
 from apps.core.book.state import (
     DETACHED,
     DETACHING,
+    STATUS_OF,
     BalanceIntent,
     Block,
     BookingIntent,
@@ -58,6 +59,19 @@ def _linked(state: BookState, event: ev.MemberLinked) -> None:
     state.add_member(event.account)
 
 
+def _rule_set(state: BookState, event: ev.RuleSet) -> None:
+    state.rule, state.defaults = event.rule, event.defaults
+    state.__dict__.pop("_terms", None)
+
+
+def _terms_set(state: BookState, event: ev.LinkTermsSet) -> None:
+    state.set_terms(event.account_id, event.terms)
+
+
+def _status_set(state: BookState, event: ev.LinkStatusSet) -> None:
+    state.members.status[state.index[event.account_id]] = STATUS_OF[event.status]
+
+
 def _detaching(state: BookState, event: ev.MemberDetaching) -> None:
     state.members.status[state.index[event.account_id]] = DETACHING
 
@@ -78,7 +92,18 @@ def _placed(state: BookState, event: ev.BlockPlaced) -> None:
         requested_steps=event.requested_steps,
         rule=event.rule,
         participants=event.participants,
+        manual_accounts=event.manual_accounts,
+        manual_steps=event.manual_steps,
+        sl_points=event.sl_points,
+        tp_points=event.tp_points,
+        expires_at_ms=event.expires_at_ms,
     )
+
+
+def _amended(state: BookState, event: ev.BlockAmended) -> None:
+    block = state.blocks[event.block_id]
+    block.price_points, block.requested_steps = event.price_points, event.requested_steps
+    block.sl_points, block.tp_points = event.sl_points, event.tp_points
 
 
 def _allocated(state: BookState, event: ev.BlockAllocated) -> None:
@@ -95,6 +120,8 @@ def _allocated(state: BookState, event: ev.BlockAllocated) -> None:
     state.next_ticket_id = event.first_ticket_id + int(served.size)
     if event.carry.size:
         _keep_carry(state, block.symbol, places, event.carry, event.carry_denominator)
+    if event.round_robin_after is not None:
+        state.served_last[block.symbol] = event.round_robin_after
     state.intents[block.block_id] = SubmitIntent(
         order_id=block.block_id,
         symbol=block.symbol,
@@ -277,6 +304,10 @@ def _refused(state: BookState, event: ev.CommandRefused) -> None:
 _HANDLERS: dict[type[ev.Event], Callable[[BookState, Any], None]] = {
     ev.SymbolDefined: _symbol_defined,
     ev.MemberLinked: _linked,
+    ev.RuleSet: _rule_set,
+    ev.LinkTermsSet: _terms_set,
+    ev.LinkStatusSet: _status_set,
+    ev.BlockAmended: _amended,
     ev.MemberDetaching: _detaching,
     ev.MemberDetached: _detached,
     ev.BlockPlaced: _placed,

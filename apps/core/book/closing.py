@@ -83,7 +83,14 @@ def share_close(state: BookState, block: Block, total: int) -> Vec:
 
 
 def close_request(
-    state: BookState, block: Block, close_id: UUID, steps: Vec, now_ms: int, *, detaches: bool
+    state: BookState,
+    block: Block,
+    close_id: UUID,
+    steps: Vec,
+    now_ms: int,
+    *,
+    detaches: bool,
+    reason: str = "",
 ) -> CloseRequested:
     """The event that reserves `steps` (int64 per ticket of the block)."""
     chosen = np.flatnonzero(steps)
@@ -96,6 +103,7 @@ def close_request(
         order_steps=int(steps.sum()),
         detaches=detaches,
         decided_at_ms=now_ms,
+        reason=reason,
     )
 
 

@@ -13,10 +13,13 @@ from uuid import UUID
 import msgspec
 
 from apps.core.allocation.rule import Rule
+from apps.core.book.terms import NO_TERMS, LinkTerms
 
 Side = Literal["buy", "sell"]
 OrderKind = Literal["market", "limit", "stop"]
 BalanceKind = Literal["deposit", "withdrawal", "fee"]
+LinkStatus = Literal["active", "paused", "close_only"]
+Expiry = Literal["gtc", "day", "date"]
 
 
 class Stimulus(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -56,7 +59,10 @@ class PlaceBlock(Stimulus, frozen=True, kw_only=True, tag="place_block"):
     """One master order to be divided. Its block id is its command id.
 
     `volume_lots` is what is asked for; the order sent is the sum of the sub-accounts' shares.
-    `price` is the limit or stop price and must be None for a market order.
+    `price` is the limit or stop price and must be None for a market order. `rule`: None is the
+    book's. `manual_lots`: account id → lots of this one order, in place of what the rule gives.
+    `stop_loss`, `take_profit`: prices, the same for all accounts. `expires_at_ms` goes with
+    `expiry` "date"; a "day" ends with the UTC day. `token`: of a preview that must still hold.
     """
 
     symbol: str
@@ -64,8 +70,66 @@ class PlaceBlock(Stimulus, frozen=True, kw_only=True, tag="place_block"):
     volume_lots: Decimal
     kind: OrderKind = "market"
     price: Decimal | None = None
-    rule: Rule = Rule()
+    rule: Rule | None = None
+    manual_lots: dict[int, Decimal] = {}
+    stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
+    expiry: Expiry = "gtc"
+    expires_at_ms: int | None = None
+    token: str = ""
     comment: str = ""
+    placed_by: str = ""
+
+
+class AmendBlock(Stimulus, frozen=True, kw_only=True, tag="amend_block"):
+    """Change a block. None leaves a thing as it is; a stop loss or take profit of 0 removes it.
+
+    Price and volume are those of a pending block; SL and TP also of one that is open.
+    """
+
+    block_id: UUID
+    price: Decimal | None = None
+    volume_lots: Decimal | None = None
+    stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
+    placed_by: str = ""
+
+
+class CloseAll(Stimulus, frozen=True, kw_only=True, tag="close_all"):
+    """Close every open block, or those in one symbol, each at one price."""
+
+    symbol: str | None = None
+    placed_by: str = ""
+
+
+class CancelAll(Stimulus, frozen=True, kw_only=True, tag="cancel_all"):
+    """Cancel everything that waits, or what waits in one symbol."""
+
+    symbol: str | None = None
+    placed_by: str = ""
+
+
+class SetRule(Stimulus, frozen=True, kw_only=True, tag="set_rule"):
+    """The rule of orders that bring none, and the terms of links that have none of their own."""
+
+    rule: Rule
+    defaults: LinkTerms = NO_TERMS
+    placed_by: str = ""
+
+
+class SetLinkTerms(Stimulus, frozen=True, kw_only=True, tag="set_link_terms"):
+    """The parameters and caps of one link, all of them, from the next allocation on."""
+
+    account_id: int
+    terms: LinkTerms
+    placed_by: str = ""
+
+
+class SetLinkStatus(Stimulus, frozen=True, kw_only=True, tag="set_link_status"):
+    """Pause, restrict to closing, or resume one link. What it holds stays and closes with all."""
+
+    account_id: int
+    status: LinkStatus
     placed_by: str = ""
 
 
@@ -92,6 +156,7 @@ class LinkAccount(Stimulus, frozen=True, kw_only=True, tag="link_account"):
     """Let an account take part in blocks from now on. The engine adds what its server says."""
 
     account_id: int
+    terms: LinkTerms | None = None
     placed_by: str = ""
 
 
@@ -115,7 +180,20 @@ class AdjustBalance(Stimulus, frozen=True, kw_only=True, tag="adjust_balance"):
     placed_by: str = ""
 
 
-Command = PlaceBlock | CloseBlock | CancelBlock | LinkAccount | UnlinkAccount | AdjustBalance
+Command = (
+    PlaceBlock
+    | AmendBlock
+    | CloseBlock
+    | CloseAll
+    | CancelBlock
+    | CancelAll
+    | LinkAccount
+    | UnlinkAccount
+    | SetRule
+    | SetLinkTerms
+    | SetLinkStatus
+    | AdjustBalance
+)
 
 
 class OpenBook(Stimulus, frozen=True, kw_only=True, tag="open_book"):
@@ -136,6 +214,18 @@ class DefineSymbols(Stimulus, frozen=True, kw_only=True, tag="define_symbols"):
 
 class TriggerBlock(Stimulus, frozen=True, kw_only=True, tag="trigger_block"):
     """A pending block's price was reached by the quote that this record holds."""
+
+    block_id: UUID
+
+
+class StopBlock(Stimulus, frozen=True, kw_only=True, tag="stop_block"):
+    """An open block's stop loss or take profit was reached by the quote that this record holds."""
+
+    block_id: UUID
+
+
+class ExpireBlock(Stimulus, frozen=True, kw_only=True, tag="expire_block"):
+    """A pending block's time is over."""
 
     block_id: UUID
 
@@ -201,6 +291,8 @@ Report = (
     OpenBook
     | DefineSymbols
     | TriggerBlock
+    | StopBlock
+    | ExpireBlock
     | FillReported
     | OrderEnded
     | CancelReported
@@ -218,11 +310,20 @@ class QuoteIn(msgspec.Struct, frozen=True, array_like=True):
     at_ms: int
 
 
+class MasterMoney(msgspec.Struct, frozen=True, kw_only=True):
+    """What the master's account is worth, in minor units of the book's currency."""
+
+    balance_minor: int
+    equity_minor: int
+    at_ms: int
+
+
 class Inputs(msgspec.Struct, kw_only=True):
     """Everything outside the book that a decision may look at, and is recorded with it."""
 
     now_ms: int
     quotes: dict[str, QuoteIn] = {}
     account: AccountInfo | None = None
+    master: MasterMoney | None = None
     quote_max_age_ms: int = 15_000
     margin_level_min_pct: int = 100

@@ -10,22 +10,30 @@ from typing import Any
 import msgspec
 
 from apps.core.allocation import AllocationResult
-from apps.core.book import closing, filling, membership, placing
+from apps.core.book import amending, closing, filling, membership, placing, promise, sharing
 from apps.core.book.commands import (
     AdjustBalance,
+    AmendBlock,
     AnyStimulus,
     BalanceReported,
     BookingReported,
+    CancelAll,
     CancelBlock,
     CancelReported,
+    CloseAll,
     CloseBlock,
     DefineSymbols,
+    ExpireBlock,
     FillReported,
     Inputs,
     LinkAccount,
     OpenBook,
     OrderEnded,
     PlaceBlock,
+    SetLinkStatus,
+    SetLinkTerms,
+    SetRule,
+    StopBlock,
     TriggerBlock,
     UnlinkAccount,
 )
@@ -65,37 +73,26 @@ def decide(state: BookState | None, stimulus: AnyStimulus, inputs: Inputs) -> De
 
     Raises StateError when a book is opened twice or used before it is opened.
     """
-    market = Market(inputs.quotes, inputs.now_ms, inputs.quote_max_age_ms)
+    market = Market(inputs.quotes, inputs.now_ms, inputs.quote_max_age_ms, inputs.master)
     try:
         events, result = _dispatch(state, stimulus, inputs, market)
     except RECORDED as error:
         events, result = [_refused(error)], {}
-    read = msgspec.structs.replace(inputs, quotes=market.read)
+    read = msgspec.structs.replace(inputs, quotes=market.read, master=market.master_read)
     return Decision(events=events, result=result, inputs=read)
 
 
 def preview(
     state: BookState, command: PlaceBlock, inputs: Inputs
-) -> tuple[BlockAllocated, AllocationResult]:
-    """The allocation `command` would get now. Raises what `decide` would record as refused."""
-    market = Market(inputs.quotes, inputs.now_ms, inputs.quote_max_age_ms)
-    events, _ = placing.place_block(
-        state, msgspec.structs.replace(command, kind="market", price=None), inputs, market
-    )
-    placed = events[0]
-    assert not isinstance(placed, BlockAllocated)
-    if command.kind != "market":
-        placing.place_block(state, command, inputs, market)  # its own checks of the price
-    return placing.allocate_block(
-        state,
-        inputs,
-        market,
-        command.command_id,
-        state.symbol(command.symbol),
-        placed.requested_steps,  # type: ignore[union-attr]
-        command.rule,
-        placed.participants,  # type: ignore[union-attr]
-    )
+) -> tuple[BlockAllocated, AllocationResult, str]:
+    """The allocation `command` would get now, and the (unsigned) token that promises it.
+
+    Raises what `decide` would record as refused.
+    """
+    market = Market(inputs.quotes, inputs.now_ms, inputs.quote_max_age_ms, inputs.master)
+    placed = placing.placed_block(state, command, inputs, market)
+    event, result = sharing.allocate_block(state, inputs, market, sharing.Ask.of(placed))
+    return event, result, promise.make_token(state, command, market, event)
 
 
 def _dispatch(  # noqa: C901 - one flat table of stimuli
@@ -106,8 +103,26 @@ def _dispatch(  # noqa: C901 - one flat table of stimuli
     if state is None:
         raise StateError("book_not_open", "The first record of a book opens it.")
     match stimulus:
+        case PlaceBlock(token=str() as token) if token:
+            return promise.place_promised(state, stimulus, inputs, market)
         case PlaceBlock():
             return placing.place_block(state, stimulus, inputs, market)
+        case AmendBlock():
+            return amending.amend_block(state, stimulus, market)
+        case CloseAll():
+            return amending.close_all(state, stimulus, market)
+        case CancelAll():
+            return amending.cancel_all(state, stimulus)
+        case StopBlock():
+            return amending.stop_block(state, stimulus, market)
+        case ExpireBlock():
+            return placing.expire_block(state, stimulus, inputs.now_ms)
+        case SetRule():
+            return amending.set_rule(state, stimulus)
+        case SetLinkTerms():
+            return amending.set_link_terms(state, stimulus)
+        case SetLinkStatus():
+            return amending.set_link_status(state, stimulus)
         case CloseBlock():
             return closing.close_block(state, stimulus, market)
         case CancelBlock():

@@ -12,8 +12,16 @@ from uuid import UUID
 import msgspec
 
 from apps.core.allocation import Rule
-from apps.core.book.codec import Vec
-from apps.core.book.commands import AccountInfo, BalanceKind, OrderKind, Side, SymbolInfo
+from apps.core.book.codec import Vec, vec
+from apps.core.book.commands import (
+    AccountInfo,
+    BalanceKind,
+    LinkStatus,
+    OrderKind,
+    Side,
+    SymbolInfo,
+)
+from apps.core.book.terms import LinkTerms
 
 
 class BookEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -38,6 +46,23 @@ class MemberLinked(BookEvent, frozen=True, kw_only=True, tag="member_linked"):
     account: AccountInfo
 
 
+class RuleSet(BookEvent, frozen=True, kw_only=True, tag="rule_set"):
+    """The book's rule and default terms from here on."""
+
+    rule: Rule
+    defaults: LinkTerms
+
+
+class LinkTermsSet(BookEvent, frozen=True, kw_only=True, tag="link_terms_set"):
+    account_id: int
+    terms: LinkTerms
+
+
+class LinkStatusSet(BookEvent, frozen=True, kw_only=True, tag="link_status_set"):
+    account_id: int
+    status: LinkStatus
+
+
 class MemberDetaching(BookEvent, frozen=True, kw_only=True, tag="member_detaching"):
     """No new shares from here on; its tickets are being closed by `close_ids`."""
 
@@ -51,7 +76,10 @@ class MemberDetached(BookEvent, frozen=True, kw_only=True, tag="member_detached"
 
 
 class BlockPlaced(BookEvent, frozen=True, kw_only=True, tag="block_placed"):
-    """Asked for, with its participants. A market block is allocated in the same record."""
+    """Asked for, with its participants. A market block is allocated in the same record.
+
+    manual_accounts, manual_steps: lots set by hand for this order alone.
+    """
 
     block_id: UUID
     symbol: str
@@ -64,6 +92,21 @@ class BlockPlaced(BookEvent, frozen=True, kw_only=True, tag="block_placed"):
     placed_at_ms: int
     digits: int
     volume_step: Decimal
+    manual_accounts: Vec = msgspec.field(default_factory=vec)
+    manual_steps: Vec = msgspec.field(default_factory=vec)
+    sl_points: int | None = None
+    tp_points: int | None = None
+    expires_at_ms: int | None = None
+
+
+class BlockAmended(BookEvent, frozen=True, kw_only=True, tag="block_amended"):
+    """What the block asks for from here on, changed or not."""
+
+    block_id: UUID
+    price_points: int | None
+    requested_steps: int
+    sl_points: int | None
+    tp_points: int | None
 
 
 class BlockAllocated(BookEvent, frozen=True, kw_only=True, tag="block_allocated"):
@@ -72,6 +115,9 @@ class BlockAllocated(BookEvent, frozen=True, kw_only=True, tag="block_allocated"
     equity_minor: own currency; weights: what the shares are weighed by, minor units of the book's
     currency. reasons: apps.core.allocation.Reason. rates: account currency → book currency.
     carry: after this block, over `carry_denominator` (empty: this rule keeps none).
+    cap_reasons: which limit `cap_steps` is (empty: margin or the server's largest order).
+    parameters: what the method read of each link: percent or ratio in 10^-6, or preset steps.
+    unit_costs: minor units of the book's currency per step, over `unit_cost_scale`.
     Tickets go to the accounts with steps > 0 in this order, `first_ticket_id` + 0, 1, 2 …
     """
 
@@ -93,6 +139,12 @@ class BlockAllocated(BookEvent, frozen=True, kw_only=True, tag="block_allocated"
     residual_steps: int
     first_ticket_id: int
     decided_at_ms: int
+    cap_reasons: Vec = msgspec.field(default_factory=vec)
+    parameters: Vec = msgspec.field(default_factory=vec)
+    unit_costs: Vec = msgspec.field(default_factory=vec)
+    unit_cost_scale: int = 1
+    master_money_minor: int | None = None
+    round_robin_after: int | None = None
 
 
 class CancelRequested(BookEvent, frozen=True, kw_only=True, tag="cancel_requested"):
@@ -156,7 +208,10 @@ class BlockFilled(BookEvent, frozen=True, kw_only=True, tag="block_filled"):
 
 
 class CloseRequested(BookEvent, frozen=True, kw_only=True, tag="close_requested"):
-    """Steps reserved for closing, per ticket, before the closing order is sent."""
+    """Steps reserved for closing, per ticket, before the closing order is sent.
+
+    reason: empty when people asked for it, else stop_loss, take_profit …
+    """
 
     close_id: UUID
     block_id: UUID
@@ -166,6 +221,7 @@ class CloseRequested(BookEvent, frozen=True, kw_only=True, tag="close_requested"
     order_steps: int
     detaches: bool
     decided_at_ms: int
+    reason: str = ""
 
 
 class CloseEnded(BookEvent, frozen=True, kw_only=True, tag="close_ended"):
@@ -253,9 +309,13 @@ Event = (
     BookOpened
     | SymbolDefined
     | MemberLinked
+    | RuleSet
+    | LinkTermsSet
+    | LinkStatusSet
     | MemberDetaching
     | MemberDetached
     | BlockPlaced
+    | BlockAmended
     | BlockAllocated
     | CancelRequested
     | CancelSettled

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Context, Decimal
 from fractions import Fraction
 
-from apps.core.book.commands import QuoteIn, SymbolInfo
+from apps.core.book.commands import MasterMoney, QuoteIn, SymbolInfo
 from apps.core.book.state import BookState
 from apps.core.errors import RejectedError
 
@@ -23,15 +23,30 @@ _PIVOTS = ("USD", "EUR")
 class Market:
     """Quotes by symbol at `now_ms`; `read` is what was looked at (None: it was absent)."""
 
-    def __init__(self, quotes: Mapping[str, QuoteIn], now_ms: int, max_age_ms: int) -> None:
+    def __init__(
+        self,
+        quotes: Mapping[str, QuoteIn],
+        now_ms: int,
+        max_age_ms: int,
+        master: MasterMoney | None = None,
+    ) -> None:
         self.now_ms = now_ms
+        self._master = master
+        self.master_read: MasterMoney | None = None
         self._quotes = quotes
         self._max_age_ms = max_age_ms
         self.read: dict[str, QuoteIn] = {}
         self.rates: dict[tuple[str, str], Decimal | None] = {}
         """Conversions made of these quotes so far."""
-        self.margins: dict[tuple[str, str, int], Fraction | None] = {}
-        """(symbol, currency, leverage) → margin per step so far."""
+        self.values: dict[tuple[str, str, Decimal, Decimal, int], Fraction | None] = {}
+        """(quote currency, account currency, terms) → minor units per point and step so far."""
+        self.margins: dict[tuple[str, str], Fraction | None] = {}
+        """(symbol, currency) → margin per step at a leverage of 1 so far."""
+
+    def master(self) -> MasterMoney | None:
+        """What the master's account is worth, as its server last said."""
+        self.master_read = self._master
+        return self._master
 
     def last(self, symbol: str) -> QuoteIn | None:
         """The last quote, however old."""

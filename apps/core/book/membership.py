@@ -20,6 +20,7 @@ from apps.core.book.events import (
     BalanceSettled,
     CloseRequested,
     Event,
+    LinkTermsSet,
     MemberDetached,
     MemberDetaching,
     MemberLinked,
@@ -28,6 +29,7 @@ from apps.core.book.market import Market
 from apps.core.book.marking import floating, used_margin
 from apps.core.book.placing import Decided
 from apps.core.book.state import DETACHED, DETACHING, BalanceIntent, Block, BookingIntent, BookState
+from apps.core.book.terms import check_terms
 from apps.core.errors import ConflictError, InputError, RejectedError
 
 
@@ -50,7 +52,11 @@ def link_account(state: BookState, command: LinkAccount, inputs: Inputs) -> Deci
             " its balance is not final. Try again in a moment.",
             account_id=command.account_id,
         )
-    return [MemberLinked(account=account)], {
+    events: list[Event] = [MemberLinked(account=account)]
+    if command.terms is not None:
+        terms = check_terms(command.terms)
+        events.append(LinkTermsSet(account_id=account.account_id, terms=terms))
+    return events, {
         "account_id": account.account_id,
         "balance_minor": account.balance_minor,
         "status": "active",

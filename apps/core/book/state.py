@@ -15,9 +15,11 @@ import numpy as np
 from apps.core.allocation import Carry, Rule
 from apps.core.book.codec import Vec, vec
 from apps.core.book.commands import AccountInfo, BalanceKind, OrderKind, Side, SymbolInfo
+from apps.core.book.terms import NO_TERMS, LinkTerms
 from apps.core.errors import NotFoundError, StateError
 
-ACTIVE, DETACHING, DETACHED = 0, 1, 2
+ACTIVE, DETACHING, DETACHED, PAUSED, CLOSE_ONLY = 0, 1, 2, 3, 4
+STATUS_OF = {"active": ACTIVE, "paused": PAUSED, "close_only": CLOSE_ONLY}
 
 BlockStatus = Literal["pending", "sent", "open", "closed", "cancelled", "rejected"]
 TRANSITIONS: dict[tuple[BlockStatus, str], BlockStatus] = {
@@ -47,6 +49,34 @@ class Group(NamedTuple):
     currency: str
     leverage: int
     places: Vec
+
+
+class Grouped(NamedTuple):
+    """`order`: members one group after the other, those of one currency together."""
+
+    order: Vec
+    groups: list[tuple[Group, slice]]
+    currencies: list[tuple[str, slice]]
+
+    @classmethod
+    def of(cls, groups: list[Group]) -> Grouped:
+        slices: list[tuple[Group, slice]] = []
+        currencies: dict[str, slice] = {}
+        at = 0
+        for group in groups:
+            end = at + group.places.size
+            slices.append((group, slice(at, end)))
+            first = currencies.get(group.currency, slice(at, at)).start
+            currencies[group.currency] = slice(first, end)
+            at = end
+        order = np.concatenate([group.places for group in groups]) if groups else vec()
+        return cls(order, slices, list(currencies.items()))
+
+    def in_place(self, ordered: Vec) -> Vec:
+        """A vector in `order`, back in the members' own."""
+        result = np.empty_like(ordered)
+        result[self.order] = ordered
+        return result
 
 
 class Members(msgspec.Struct):
@@ -106,6 +136,11 @@ class Block(msgspec.Struct, kw_only=True):
     requested_steps: int
     rule: Rule
     participants: Vec
+    manual_accounts: Vec = msgspec.field(default_factory=vec)
+    manual_steps: Vec = msgspec.field(default_factory=vec)
+    sl_points: int | None = None
+    tp_points: int | None = None
+    expires_at_ms: int | None = None
     status: BlockStatus = "pending"
     order_steps: int = 0
     open_points: int = 0
@@ -212,6 +247,11 @@ class BookState(msgspec.Struct, dict=True):
     closes: dict[UUID, Close] = {}
     intents: dict[UUID, Intent] = {}
     server_seq: int = 0
+    rule: Rule | None = None
+    defaults: LinkTerms = NO_TERMS
+    terms: dict[int, LinkTerms] = {}
+    served_last: dict[str, int] = {}
+    """Symbol → the account that a round robin served last."""
 
     @property
     def index(self) -> dict[int, int]:
@@ -229,6 +269,8 @@ class BookState(msgspec.Struct, dict=True):
             order = np.argsort(self.members.account_ids)
             cached = self.__dict__["_sorted"] = (order, self.members.account_ids[order])
         order, ids = cached
+        if account_ids.size == ids.size and bool((account_ids == self.members.account_ids).all()):
+            return np.arange(ids.size, dtype=np.int64)
         found: Vec = order[np.searchsorted(ids, account_ids)]
         return found
 
@@ -250,6 +292,15 @@ class BookState(msgspec.Struct, dict=True):
         return cached
 
     @property
+    def grouped(self) -> Grouped:
+        """The groups as slices of one ordering: a slice costs nothing, an index vector does."""
+        groups = self.groups
+        cached: tuple[list[Group], Grouped] | None = self.__dict__.get("_grouped")
+        if cached is None or cached[0] is not groups:
+            cached = self.__dict__["_grouped"] = (groups, Grouped.of(groups))
+        return cached[1]
+
+    @property
     def pairs(self) -> dict[tuple[str, str], str]:
         """(base, quote) → the symbol that prices it, for conversions."""
         cached: dict[tuple[str, str], str] | None = self.__dict__.get("_pairs")
@@ -261,6 +312,12 @@ class BookState(msgspec.Struct, dict=True):
             }
             self.__dict__["_pairs"] = cached
         return cached
+
+    def set_terms(self, account_id: int, terms: LinkTerms | None) -> None:
+        self.terms.pop(account_id, None)
+        if terms is not None and terms != NO_TERMS:
+            self.terms[account_id] = terms
+        self.__dict__.pop("_terms", None)
 
     def define_symbol(self, symbol: SymbolInfo) -> None:
         self.symbols[symbol.name] = symbol
@@ -323,6 +380,7 @@ class BookState(msgspec.Struct, dict=True):
         }
         index = self.index
         self.__dict__.pop("_groups", None)
+        self.set_terms(account.account_id, None)
         at = index.get(account.account_id)
         if at is not None:
             for name, value in row.items():

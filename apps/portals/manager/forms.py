@@ -12,8 +12,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Symbol
-from apps.core.allocation import Rule
-from apps.core.book.commands import CloseBlock, OrderKind, PlaceBlock, Side
+from apps.core.book.commands import AmendBlock, CloseBlock, Expiry, OrderKind, PlaceBlock, Side
 from apps.core.errors import ProrataError
 from apps.portals.manager.book import Desk
 
@@ -32,6 +31,10 @@ FIELD_OF_CODE = {
     "price_invalid": "price",
     "price_off_grid": "price",
     "price_wrong_side": "price",
+    "stop_loss_wrong_side": "stop_loss",
+    "stop_loss_required": "stop_loss",
+    "take_profit_wrong_side": "take_profit",
+    "expiry_invalid": "expiry",
 }
 
 
@@ -55,7 +58,14 @@ class CodedForm(forms.Form):
 
     def renew(self) -> None:
         """The next submission is a new command: the book has recorded an answer to this one."""
-        self.data = {**self.data.dict(), "command_id": str(uuid.uuid4())}  # type: ignore[attr-defined]
+        data = self.data.dict()  # type: ignore[attr-defined]
+        self.data = {**data, "command_id": str(uuid.uuid4()), "token": ""}
+
+
+def _price(label: Any) -> forms.DecimalField:
+    return forms.DecimalField(
+        label=label, required=False, max_digits=18, decimal_places=8, min_value=0, widget=_number()
+    )
 
 
 def _number(**attrs: str) -> forms.TextInput:
@@ -65,7 +75,9 @@ def _number(**attrs: str) -> forms.TextInput:
 
 
 class TicketForm(CodedForm):
-    """One block: symbol, side, kind, lots, price."""
+    """One block: symbol, side, kind, lots, price, stops. `token`: of the preview it came from."""
+
+    token = forms.CharField(required=False, max_length=20_000, widget=forms.HiddenInput)
 
     symbol = forms.ChoiceField(label=_("Symbol"))
     side = forms.ChoiceField(label=_("Side"), choices=[("sell", _("Sell")), ("buy", _("Buy"))])
@@ -79,6 +91,13 @@ class TicketForm(CodedForm):
     price = forms.DecimalField(
         label=_("Price"), required=False, max_digits=18, decimal_places=8, widget=_number()
     )
+    stop_loss = _price(_("Stop loss"))
+    take_profit = _price(_("Take profit"))
+    expiry = forms.ChoiceField(
+        label=_("Expiry"),
+        required=False,
+        choices=[("gtc", _("Until cancelled")), ("day", _("Today (UTC)"))],
+    )
 
     def __init__(self, *args: Any, symbols: Iterable[Symbol], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -91,7 +110,8 @@ class TicketForm(CodedForm):
             return cleaned
         price, kind = cleaned.get("price"), cleaned.get("kind")
         if kind == "market":
-            cleaned["price"] = None  # the field is hidden then; what is left in it means nothing
+            # The fields are hidden then; what is left in them means nothing.
+            cleaned["price"], cleaned["expiry"] = None, "gtc"
         elif kind in ("limit", "stop") and price is None:
             self.add_error(
                 "price",
@@ -111,7 +131,10 @@ class TicketForm(CodedForm):
             volume_lots=data["volume_lots"],
             kind=cast(OrderKind, data["kind"]),
             price=data["price"],
-            rule=Rule.from_dict(desk.master.rule),
+            stop_loss=data["stop_loss"],
+            take_profit=data["take_profit"],
+            expiry=cast(Expiry, data["expiry"] or "gtc"),
+            token=data["token"],
             placed_by=str(desk.user.public_id),
         )
 
@@ -133,6 +156,30 @@ class CloseForm(CodedForm):
             command_id=self.cleaned_data["command_id"],
             block_id=block_id,
             volume_lots=None if lots == open_lots else lots,
+            placed_by=str(desk.user.public_id),
+        )
+
+
+class AmendForm(CodedForm):
+    """Change a block. An empty stop loss or take profit is none; price and volume of a pending
+    block alone."""
+
+    price = _price(_("Price"))
+    volume_lots = forms.DecimalField(
+        label=_("Volume"), required=False, max_digits=14, decimal_places=4, widget=_number()
+    )
+    stop_loss = _price(_("Stop loss"))
+    take_profit = _price(_("Take profit"))
+
+    def command(self, desk: Desk, block_id: UUID) -> AmendBlock:
+        data = self.cleaned_data
+        return AmendBlock(
+            command_id=data["command_id"],
+            block_id=block_id,
+            price=data["price"],
+            volume_lots=data["volume_lots"],
+            stop_loss=data["stop_loss"] or Decimal(0),
+            take_profit=data["take_profit"] or Decimal(0),
             placed_by=str(desk.user.public_id),
         )
 

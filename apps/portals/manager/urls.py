@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.portals.manager.views import orders, tables, terminal
+from apps.portals.manager.views import controls, orders, tables, terminal
 
 app_name = "manager"
 urlpatterns = [
@@ -15,5 +15,8 @@ urlpatterns = [
     path("<uuid:book_id>/blocks/<uuid:block_id>/tickets", tables.tickets, name="tickets"),
     path("<uuid:book_id>/blocks/<uuid:block_id>/close", orders.close, name="close"),
     path("<uuid:book_id>/blocks/<uuid:block_id>/cancel", orders.cancel, name="cancel"),
+    path("<uuid:book_id>/blocks/<uuid:block_id>/amend", controls.amend, name="amend"),
+    path("<uuid:book_id>/close-all", controls.close_all, name="close_all"),
+    path("<uuid:book_id>/cancel-all", controls.cancel_all, name="cancel_all"),
     path("<uuid:book_id>/accounts", tables.accounts, name="accounts"),
 ]

@@ -40,14 +40,14 @@ export function watchTicket(stateNow, pick) {
     if (byKey && performance.now() - openedAt < SETTLE_MS) return;
     button.disabled = true; // one click, one order; the command id in the form is what makes it sure
     button.closest("dialog").close();
+    ticket().elements.token.value = button.dataset.token; // exactly what was seen, or a refusal
     $("#ticket-place", ticket()).click();
   });
 }
 
 function showPrice(form, { quotes = {} }) {
-  const field = $("[data-price-field]", form);
   const market = form.elements.kind.value === "market";
-  field.hidden = market;
+  for (const field of form.querySelectorAll("[data-price-field]")) field.hidden = market;
   if (market || form.elements.price.value) return;
   const quote = quotes[form.elements.symbol.value];
   if (quote) form.elements.price.value = form.elements.side.value === "buy" ? quote.ask : quote.bid;

@@ -95,6 +95,7 @@ def _preview_dialog(
         "desk": desk,
         "form": form,
         "shown": shown,
+        "seconds": shown.max_age_ms // 1000,
         "lines": lines,
         "reasons": [(text_of(code), count) for code, count in counts.most_common()],
         "accounts": sum(1 for row in shown.rows if row.steps),
