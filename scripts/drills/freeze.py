@@ -35,9 +35,9 @@ def disturb(scene: Scene) -> Figures:
             takeovers_s.append(_frozen(scene))
             stale += _written_late(scene)
         finally:
+            epoch = scene.epoch()  # before it gives the book back: the first may be quick
             standby.send_signal(signal.SIGTERM)
             standby.wait(30)
-        epoch = scene.epoch()
         scene.wait_for_next_owner(epoch, "the first engine has it again")
     return {
         "freezes": len(takeovers_s),
