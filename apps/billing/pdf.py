@@ -78,6 +78,7 @@ def _context(data: dict[str, Any], digest: str) -> dict[str, Any]:
         "data": data,
         "figures": data["figures"],
         "digest": digest,
+        "verify_url": _verify_url(data, digest),
         "brand": brand,
         "font": FONT_STACKS[brand["font"]],
         "logo": ASSETS + brand["logo_light"] if brand["logo_light"] else "",
@@ -93,6 +94,12 @@ def _context(data: dict[str, Any], digest: str) -> dict[str, Any]:
         "rtl": translation.get_language_bidi(),
         "language": translation.get_language(),
     }
+
+
+def _verify_url(data: dict[str, Any], digest: str) -> str:
+    """Where a reader may ask whether this was issued; "" for documents from before the page."""
+    site = data.get("site", "")
+    return f"{site}/verify/{data['number']}?digest={digest}" if site else ""
 
 
 def _gain_text(step: dict[str, Any], currency: str) -> str:

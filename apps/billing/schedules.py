@@ -9,11 +9,10 @@ import json
 
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from apps.billing.services.queue import COLLECT, DELIVER
+from apps.billing.services.queue import COLLECT, DELIVER, RUN_FEES
 from tenants.door import all_brokers, public_schema
 from tenants.models import Broker
-
-RUN = "billing.run_fees"
+from tenants.schedules import keep_job
 
 
 def ensure_schedules() -> list[str]:
@@ -24,7 +23,7 @@ def ensure_schedules() -> list[str]:
         for broker in Broker.objects.filter(schema_name__in=slugs).order_by("id"):
             names += _for_broker(broker)
         (
-            PeriodicTask.objects.filter(task__in=[RUN, COLLECT, DELIVER])
+            PeriodicTask.objects.filter(task__in=[RUN_FEES, COLLECT, DELIVER])
             .exclude(name__in=names)
             .delete()
         )
@@ -38,20 +37,13 @@ def _for_broker(broker: Broker) -> list[str]:
     )  # fmt: skip
     often, _ = IntervalSchedule.objects.get_or_create(every=5, period=IntervalSchedule.MINUTES)
     jobs = {
-        RUN: {"crontab": monthly, "interval": None},
+        RUN_FEES: {"crontab": monthly, "interval": None},
         COLLECT: {"crontab": None, "interval": often},
         DELIVER: {"crontab": None, "interval": often},
     }
     names = []
     for task, when in jobs.items():
         name = f"{broker.slug}: {task}"
-        PeriodicTask.objects.update_or_create(
-            name=name,
-            defaults={
-                "task": task,
-                "headers": json.dumps({"_schema_name": broker.slug}),
-                **when,
-            },
-        )
+        keep_job(name, task=task, headers=json.dumps({"_schema_name": broker.slug}), **when)
         names.append(name)
     return names

@@ -12,9 +12,12 @@ from tenants.brand import BrandTokens
 
 
 def statement_data(
-    charge: Charge, link: Link, brand: BrandTokens, *, zone: str, period: str
+    charge: Charge, link: Link, brand: BrandTokens, *, zone: str, period: str, site: str
 ) -> dict[str, Any]:
-    """Everything the PDF and the e-mail are made from. Money in minor units."""
+    """Everything the PDF and the e-mail are made from. Money in minor units.
+
+    `site`: where the broker's pages are, "https://acme.example".
+    """
     window = charge.window
     owner = link.account.owner
     return {
@@ -22,6 +25,7 @@ def statement_data(
         "language": owner.language if owner else "en",
         "period": period,
         "zone": zone,
+        "site": site,
         "window_from": window.starts_at.isoformat(),
         "window_to": window.ends_at.isoformat(),
         "marked_at": window.closing.at.isoformat(),

@@ -7,20 +7,23 @@ from zoneinfo import ZoneInfo
 from celery import shared_task
 from django.utils import timezone
 
+from apps.accounts.models import User
 from apps.billing.periods import month, month_before
 from apps.billing.services.collect import collect_due as collect
 from apps.billing.services.mail import deliver_due as deliver
-from apps.billing.services.queue import COLLECT, DELIVER
+from apps.billing.services.queue import COLLECT, DELIVER, RUN_FEES
 from apps.billing.services.runs import broker_now, run_fees
 
 
-@shared_task(name="billing.run_fees")
-def run_fees_task(period: str | None = None) -> str:
-    """Charge a month ("2026-10"); the last one that has ended when none is named."""
+@shared_task(name=RUN_FEES)
+def run_fees_task(period: str | None = None, actor_id: int | None = None) -> str:
+    """Charge a month ("2026-10"); the last one that has ended when none is named. `actor_id`: who
+    asked for it, None for the schedule."""
     broker = broker_now()
     zone = ZoneInfo(broker.time_zone)
     wanted = month(period, zone) if period else month_before(timezone.now(), zone)
-    result = run_fees(wanted)
+    actor = User.objects.filter(pk=actor_id).first() if actor_id else None
+    result = run_fees(wanted, actor=actor)
     return f"{broker.slug} {wanted.key}: {len(result.charges)} charged, {result.already} before"
 
 

@@ -28,9 +28,15 @@ def int64(values: object) -> Int64Array:
 
 def max_abs(values: Int64Array) -> int:
     """The largest absolute value as a Python integer; 0 for an empty vector."""
+    low, high = bounds(values)
+    return max(high, -low)
+
+
+def bounds(values: Int64Array) -> tuple[int, int]:
+    """The least and the largest value as Python integers; zeros for an empty vector."""
     if values.size == 0:
-        return 0
-    return max(abs(int(values.max())), abs(int(values.min())))
+        return 0, 0
+    return int(np.minimum.reduce(values)), int(np.maximum.reduce(values))
 
 
 def fits(*factors: int) -> bool:
@@ -39,6 +45,15 @@ def fits(*factors: int) -> bool:
     for factor in factors:
         product *= abs(factor)
     return product < SAFE
+
+
+def floor_divmod(values: Int64Array, divisor: int) -> tuple[Int64Array, Int64Array]:
+    """(values // divisor, values % divisor) for one divisor > 0.
+
+    NumPy divides by a constant without a division; its divmod does not.
+    """
+    whole = values // divisor
+    return whole, values - whole * divisor
 
 
 def exact_sum(values: Int64Array) -> int:
@@ -67,7 +82,10 @@ def per_distinct(values: Int64Array, function: Callable[[int], int]) -> Int64Arr
 
 def scale_half_up(values: Int64Array, numerator: int, denominator: int) -> Int64Array:
     """`values · numerator / denominator`, each rounded half away from zero; denominator > 0."""
-    if fits(max_abs(values), numerator, 2) and fits(denominator, 2):
+    low, high = bounds(values)
+    if fits(max(high, -low), numerator, 2) and fits(denominator, 2):
+        if numerator >= 0 and low >= 0:
+            return (values * (2 * numerator) + denominator) // (2 * denominator)
         doubled = np.abs(values) * (2 * abs(numerator)) + denominator
         magnitude = doubled // (2 * denominator)
         return np.where((values < 0) ^ (numerator < 0), -magnitude, magnitude)

@@ -68,7 +68,10 @@ def _at_rest(stage: Stage, trades: Trades, blocks: int) -> Check:
 
 
 def _blocks(stage: Stage, trades: Trades) -> Check:
-    """Σ allocations = volume = filled = Σ tickets, and nothing is open, for every block."""
+    """Σ allocations = volume = filled = Σ tickets, and nothing is open, for every block.
+
+    Only a block that was asked to be cancelled may have been filled in part.
+    """
     blocks = {b.id: b for b in Block.objects.filter(book_id=stage.book_id)}
     shares = _sums(Allocation.objects.filter(block_id__in=blocks), "steps")
     tickets = _sums(Ticket.objects.filter(block_id__in=blocks), "steps")
@@ -78,7 +81,9 @@ def _blocks(stage: Stage, trades: Trades) -> Check:
         for key, block in blocks.items()
         if block.state == "closed"
         and not (
-            shares.get(key) == block.volume_steps == block.filled_steps == tickets.get(key)
+            shares.get(key) == block.volume_steps
+            and block.filled_steps == tickets.get(key, 0)
+            and (block.filled_steps == block.volume_steps or key in trades.cut)
             and left.get(key) == block.open_steps == 0
         )
     ]

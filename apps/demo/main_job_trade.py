@@ -34,6 +34,8 @@ class Trades:
     acknowledged: dict[uuid.UUID, int] = field(default_factory=dict)
     opened: set[uuid.UUID] = field(default_factory=set)
     cancelled: set[uuid.UUID] = field(default_factory=set)
+    cut: set[uuid.UUID] = field(default_factory=set)
+    """Asked to be cancelled, but filled before, perhaps only in part."""
     refused: dict[str, int] = field(default_factory=dict)
     unknown: int = 0
     ack_ms: list[float] = field(default_factory=list)
@@ -54,7 +56,7 @@ class Trader:
 
     def play(self, kill: Callable[[], float] | None) -> Trades:
         with ThreadPoolExecutor(THREADS) as threads:
-            lives = [threads.submit(self._life, number) for number in range(self.blocks)]
+            lives = [threads.submit(self.life, number) for number in range(self.blocks)]
             if kill is not None:
                 self._wait_for_half()
                 self.trades.takeover_s = kill()
@@ -67,7 +69,7 @@ class Trader:
         while self._begun < max(1, self.blocks // 2):
             time.sleep(0.005)
 
-    def _life(self, number: int) -> None:
+    def life(self, number: int) -> None:
         """One block from order to flat. One that was never triggered, or whose price was passed
         before it arrived, is followed by another at the market."""
         rng = random.Random(f"{self._seed}:{number}")
@@ -108,6 +110,8 @@ class Trader:
         if outcome is None:
             return False
         if outcome.result["status"] == "cancelling" and self._wait_until_open(block_id, 2.0):
+            with self.trades.lock:
+                self.trades.cut.add(block_id)
             return False
         with self.trades.lock:
             self.trades.cancelled.add(block_id)
@@ -163,12 +167,15 @@ class Trader:
         """Whether the block shows as open in a frame within that time (an engine running)."""
         left_s = patience_s
         while left_s > 0:
-            frame = client.latest_frame(self.stage.broker, self.stage.book_id)
-            if frame and any(view.block_id == block_id for view in frame.blocks):
-                return True
-            time.sleep(POLL_S)
-            if client.is_held(self.stage.broker, self.stage.book_id):
-                left_s -= POLL_S
+            try:
+                frame = client.latest_frame(self.stage.broker, self.stage.book_id)
+                if frame and any(view.block_id == block_id for view in frame.blocks):
+                    return True
+                time.sleep(POLL_S)
+                if client.is_held(self.stage.broker, self.stage.book_id):
+                    left_s -= POLL_S
+            except UnavailableError:  # nobody can be asked: this time does not count either
+                time.sleep(POLL_S)
         return False
 
 

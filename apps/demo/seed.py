@@ -54,11 +54,12 @@ def seed(say: Say) -> list[dict[str, str]]:
 def seed_blocks(say: Say) -> None:
     """A few blocks per master, so that the pages show a book at work."""
     for demo in BROKERS:
-        with broker_schema(demo.slug):
+        with broker_schema(demo.slug) as demo_broker:
             for master in Master.objects.order_by("id"):
                 say(f"{demo.slug}: blocks of {master.name}")
                 for number, (symbol, side, lots, closed) in enumerate(SEEDED_BLOCKS):
                     _block(demo.slug, master, number, symbol, side, lots, closed)
+            refresh_board(demo_broker.base_currency)
 
 
 def _id(*parts: object) -> uuid.UUID:

@@ -6,8 +6,9 @@ import numpy as np
 
 from apps.core.book.codec import Vec
 from apps.core.book.market import Market, rate
-from apps.core.book.marking import floating, terms, used_margin
+from apps.core.book.marking import terms, used_margin
 from apps.core.book.state import DETACHED, Block, BookState
+from apps.core.book.watching import watched_floating
 from apps.core.pnl import convert_minor, pnl_minor
 from apps.engine.messages import BlockView, Frame, QuoteFrame, QuoteView
 from apps.engine.session import ServerSession
@@ -16,18 +17,18 @@ from apps.engine.session import ServerSession
 class Marks:
     """What one marking gives: vectors of the members that are linked."""
 
-    def __init__(self, state: BookState, market: Market) -> None:
+    def __init__(self, state: BookState, market: Market, seq: int) -> None:
         self.places: Vec = np.flatnonzero(state.members.status != DETACHED)
         self.account_ids = state.members.account_ids[self.places]
         self.balance = state.members.balance_minor[self.places]
-        self.floating = floating(state, market)[self.places]
+        self.floating = watched_floating(state, market, seq)[self.places]
         self.equity = self.balance + self.floating
         self.margin = used_margin(state, market)[self.places]
 
 
 def make_frame(state: BookState, market: Market, *, epoch: int, seq: int) -> tuple[Frame, Marks]:
     """The book's frame at `market.now_ms`."""
-    marks = Marks(state, market)
+    marks = Marks(state, market, seq)
     aum = _by_currency(state, marks.places, marks.equity)
     frame = Frame(
         epoch=epoch,

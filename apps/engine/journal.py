@@ -44,19 +44,13 @@ class Journal:
         Raises LeaseLostError when the lease has another epoch (or a seq is taken),
         RepeatedCommandError when a command id is there already. In both cases nothing was written.
         """
-        parameters = {
-            "book": book_id,
-            "epoch": epoch,
-            "seqs": [record.seq for record in records],
-            "ats": [record.at_ms for record in records],
-            "commands": [record.command_id for record in records],
-            "bodies": [record.body for record in records],
-            "digests": [record.digest for record in records],
-        }
+        text, parameters = _appending(records)
         try:
             async with self._pool.connection() as connection:
                 cursor = await connection.execute(
-                    sql.statement(self.broker, sql.APPEND), parameters, prepare=True
+                    sql.statement(self.broker, text),
+                    {"book": book_id, "epoch": epoch, **parameters},
+                    prepare=True,
                 )
         except UniqueViolation as error:
             # A cloned schema's constraints have other names: look, rather than compare names.
@@ -134,6 +128,26 @@ class Journal:
 
 def encode_state(state: BookState) -> bytes:
     return encode(state)
+
+
+def _appending(records: Sequence[Record]) -> tuple[str, dict[str, object]]:
+    """The statement that writes `records`, and its parameters."""
+    if len(records) == 1:
+        (one,) = records
+        return sql.APPEND_ONE, {
+            "seq": one.seq,
+            "at": one.at_ms,
+            "command": one.command_id,
+            "body": one.body,
+            "digest": one.digest,
+        }
+    return sql.APPEND, {
+        "seqs": [record.seq for record in records],
+        "ats": [record.at_ms for record in records],
+        "commands": [record.command_id for record in records],
+        "bodies": [record.body for record in records],
+        "digests": [record.digest for record in records],
+    }
 
 
 def _record(row: TupleRow) -> Record:

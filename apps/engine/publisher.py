@@ -21,6 +21,7 @@ from apps.engine.session import ServerSession, now_ms
 log = structlog.get_logger("engine.publisher")
 INTERVAL_S = 0.1
 IDLE_FRAME_MS = 1_000
+"""A book is marked this often though nothing moves: silence of the engine means trouble."""
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -36,7 +37,7 @@ class Publisher:
         self._redis = redis
         self._actors = actors
         self._sessions = sessions
-        self._shown: dict[UUID, tuple[int, int, int]] = {}
+        self._shown: dict[UUID, tuple[int, int]] = {}
         self.marks: dict[UUID, Marks] = {}
 
     async def run(self) -> None:
@@ -79,9 +80,9 @@ class Publisher:
         state = actor.state
         if state is None or actor.is_committing:
             return
-        changes, moves, shown_ms = self._shown.get(actor.row.book_id, (-1, -1, 0))
+        changes, shown_ms = self._shown.get(actor.row.book_id, (-1, 0))
         is_due = actor.changes != changes or bool(changed & state.exposures.keys())
-        is_idle = at_ms - shown_ms >= IDLE_FRAME_MS and actor.session.moves != moves
+        is_idle = at_ms - shown_ms >= IDLE_FRAME_MS
         if not is_due and not is_idle:
             return
         market = Market(actor.session.quotes, at_ms, QUOTE_MAX_AGE_MS)
@@ -89,5 +90,5 @@ class Publisher:
         data = _encoder.encode(frame)
         pipeline.set(channels.frame(actor.row.broker, actor.row.book_id), data)
         pipeline.publish(channels.frames(actor.row.broker, actor.row.book_id), data)
-        self._shown[actor.row.book_id] = (actor.changes, actor.session.moves, at_ms)
+        self._shown[actor.row.book_id] = (actor.changes, at_ms)
         self.marks[actor.row.book_id] = marks

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from apps.engine import channels, discovery, sql
 from apps.engine.actor import BookActor
 from apps.engine.answers import Answers
+from apps.engine.backfill import Backfill
 from apps.engine.discovery import BookRow
 from apps.engine.frames import Marks
 from apps.engine.journal import Journal, LeaseLostError, Pool
@@ -170,6 +171,9 @@ class Engine:
                 broker.sessions[server.server_id] = session
                 broker.tasks.append(
                     asyncio.create_task(_for_ever(f"server {server.name}", session.run))
+                )
+                broker.tasks.append(
+                    asyncio.create_task(_for_ever(f"bars {server.name}", Backfill(session).run))
                 )
         for row in found.books:
             if row.book_id not in broker.books:

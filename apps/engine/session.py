@@ -68,7 +68,6 @@ class ServerSession:
         self.quotes: dict[str, QuoteIn] = {}
         self.specs: dict[str, SymbolSpec] = {}
         self.changed: set[str] = set()
-        self.moves = 0
         self.bars = BarBuilder()
         self._listeners: dict[UUID, Listener] = {}
         self._masters: dict[int, OutsideListener] = {}
@@ -187,7 +186,6 @@ class ServerSession:
         self.changed.add(quote.symbol)
         if not self.priced.is_set() and len(self.quotes) == len(self.specs):
             self.priced.set()
-        self.moves += 1
         self.bars.add(quote.symbol, quote.at_ms, quote.bid)
 
 

@@ -45,6 +45,7 @@ def conninfo() -> str:
 
 
 @lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096)
 def statement(broker: str, template: LiteralString) -> sql.Composed:
     """`template` with {journal}, {lease} … replaced by the broker's own tables."""
     return sql.SQL(template).format(
@@ -64,6 +65,15 @@ FROM held CROSS JOIN unnest(
     %(seqs)b::bigint[], %(ats)b::bigint[], %(commands)b::uuid[], %(bodies)b::bytea[],
     %(digests)b::bytea[]
 ) AS r(seq, at_ms, command_id, body, digest)
+"""
+
+# The usual case of one record: without the arrays, which copy every body once more.
+APPEND_ONE = """
+WITH held AS (
+    SELECT book_id FROM {lease} WHERE book_id = %(book)s AND epoch = %(epoch)s FOR SHARE
+)
+INSERT INTO {journal} (book_id, seq, epoch, at_ms, command_id, body, digest)
+SELECT held.book_id, %(seq)b, %(epoch)s, %(at)b, %(command)b, %(body)b, %(digest)b FROM held
 """
 
 TAIL = """

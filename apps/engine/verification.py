@@ -60,7 +60,7 @@ class BookVerification:
             self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             row = self._run(sql.READ_CURSOR, book=self._book).fetchone()
             projected = int(row[0]) if row else 0
-            for record in self._records():
+            for record in read_records(self._connection, self._broker, self._book):
                 body = self.verifier.feed(record)
                 if record.seq <= projected:
                     for event in body.events:
@@ -79,25 +79,31 @@ class BookVerification:
         report.seconds = time.perf_counter() - began_s
         return self.verifier.state
 
-    def _records(self) -> Iterator[Record]:
-        after = 0
-        while True:
-            rows = self._run(sql.TAIL, book=self._book, after=after, limit=200).fetchall()
-            for seq, epoch, at_ms, command_id, body, digest in rows:
-                yield Record(
-                    seq=seq,
-                    epoch=epoch,
-                    at_ms=at_ms,
-                    command_id=command_id,
-                    body=bytes(body),
-                    digest=bytes(digest),
-                )
-            if not rows:
-                return
-            after = rows[-1][0]
-
     def _run(self, template: LiteralString, **parameters: Any) -> Any:
         return self._connection.execute(sql.statement(self._broker, template), parameters)
+
+
+def read_records(
+    connection: psycopg.Connection[TupleRow], broker: str, book_id: UUID
+) -> Iterator[Record]:
+    """A book's journal in order, page by page."""
+    after = 0
+    while True:
+        rows = connection.execute(
+            sql.statement(broker, sql.TAIL), {"book": book_id, "after": after, "limit": 200}
+        ).fetchall()
+        for seq, epoch, at_ms, command_id, body, digest in rows:
+            yield Record(
+                seq=seq,
+                epoch=epoch,
+                at_ms=at_ms,
+                command_id=command_id,
+                body=bytes(body),
+                digest=bytes(digest),
+            )
+        if not rows:
+            return
+        after = rows[-1][0]
 
 
 def books_of(broker: str) -> list[UUID]:
@@ -195,4 +201,4 @@ async def _read_server(row: ServerRow, master_login: int) -> tuple[dict[int, Acc
         await server.close()
 
 
-__all__ = ["Report", "books_of", "verify_book"]
+__all__ = ["Report", "books_of", "read_records", "verify_book"]

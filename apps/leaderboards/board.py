@@ -7,16 +7,16 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, QuerySet
 from django.forms.models import model_to_dict
 from django.utils import timezone
 
 from apps.accounts.audit import audit
 from apps.accounts.models import Link, Master, TradingAccount, User
-from apps.allocation.models import AccountState, Block
-from apps.core.errors import InputError, UnavailableError
+from apps.allocation.models import Block
+from apps.core.errors import InputError
 from apps.core.money import digits_of
-from apps.engine import client
+from apps.engine.equity import frame_of, latest_equity
 from apps.leaderboards.history import block_results, book_history
 from apps.leaderboards.models import LeaderboardRow, TrackRecord, WidgetSettings
 from apps.leaderboards.performance import (
@@ -108,10 +108,7 @@ def _live(master: Master, rates: Mapping[str, float], now: datetime) -> Performa
 
 def _current(master: Master) -> dict[int, int]:
     """Equity by account of the engine's last frame; empty when there is none."""
-    try:
-        frame = client.latest_frame(current_broker(), master.public_id)
-    except UnavailableError:
-        return {}
+    frame = frame_of(current_broker(), master.public_id)
     if frame is None:
         return {}
     accounts, equity = frame.vector("account_ids").tolist(), frame.vector("equity").tolist()
@@ -157,20 +154,13 @@ def _followers(
     )
     totals: dict[int, float | None] = {}
     by_book = {master.public_id: master.pk for master in masters}
-    states = (
-        AccountState.objects.filter(
-            book_id__in=list(by_book), account_id__in=links.values("account_id")
-        )
-        .values_list("book_id", "currency")
-        .annotate(total=Sum("equity_minor"))
-        .order_by()
-    )
-    for book_id, currency, total in states:
-        master_id, rate = by_book[book_id], rates.get(currency)
+    following = links.values_list("account_id", flat=True)
+    for one in latest_equity(current_broker(), list(by_book), following):
+        master_id, rate = by_book[one.book_id], rates.get(one.currency)
         so_far = totals.get(master_id, 0.0)
-        scale = 10 ** (digits_of(base) - digits_of(currency))
+        scale = 10 ** (digits_of(base) - digits_of(one.currency))
         known = rate is not None and so_far is not None
-        totals[master_id] = so_far + int(total) * rate * scale if known else None  # type: ignore[operator]
+        totals[master_id] = so_far + one.equity_minor * rate * scale if known else None  # type: ignore[operator]
     return {
         master_id: Followers(
             number,

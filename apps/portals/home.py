@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 
 from apps.accounts.models import Role, User
 
@@ -16,10 +16,13 @@ FIRST_PAGE = {
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    """Redirect to the page of the first role the user holds; to the log-in when nobody is in."""
+    """Redirect to the page of the first role the user holds; to the log-in when nobody is in.
+
+    Who holds none is told so (403) and can log out there.
+    """
     if not isinstance(request.user, User):
         return redirect("account_login")
     for role, page in FIRST_PAGE.items():
         if request.user.has_role(role):
             return redirect(page)
-    return redirect("account_logout")
+    return render(request, "no_role.html", status=403)

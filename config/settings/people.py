@@ -6,7 +6,7 @@ __all__ = [
     "ACCOUNT_LOGOUT_ON_GET", "ACCOUNT_PREVENT_ENUMERATION", "ACCOUNT_SIGNUP_FIELDS",
     "ACCOUNT_USER_MODEL_USERNAME_FIELD", "AUTHENTICATION_BACKENDS", "AUTH_PASSWORD_VALIDATORS",
     "AUTH_USER_MODEL", "LOGIN_REDIRECT_URL", "LOGIN_URL", "LOGOUT_REDIRECT_URL",
-    "MFA_ADAPTER", "MFA_SUPPORTED_TYPES",
+    "MFA_ADAPTER", "MFA_ALLOW_UNVERIFIED_EMAIL", "MFA_SUPPORTED_TYPES",
 ]  # fmt: skip
 
 AUTH_USER_MODEL = "accounts.User"
@@ -32,5 +32,7 @@ ACCOUNT_EMAIL_VERIFICATION = "none"  # people are invited by their broker, not s
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # a changed password or second factor is told by mail
 ACCOUNT_LOGOUT_ON_GET = False
+# The broker gives people their addresses; nobody signs up, so there is nothing to verify first.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_ADAPTER = "apps.accounts.allauth_adapter.BrokerMfaAdapter"

@@ -1,4 +1,4 @@
-"""python -m scripts.launcher run|test|lint|bench [arguments]"""
+"""python -m scripts.launcher run|test|lint|bench|drill [arguments]"""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ def main() -> int:
                 from scripts.launcher import bench
 
                 return bench.main(arguments)
+            case "drill":
+                from scripts.launcher import drill
+
+                return drill.main(arguments)
     except (StepError, BootstrapError) as error:
         print(f"✗ {error}", file=sys.stderr)
         return 1

@@ -60,6 +60,10 @@ class Supervisor:
             await watched.start()
         return watched
 
+    def all(self) -> list[Watched]:
+        """What was started, in that order."""
+        return list(self._watched)
+
     async def run_to_end(
         self, title: str, argv: tuple[str, ...], cwd: Path, env: Mapping[str, str] | None = None
     ) -> list[str]:

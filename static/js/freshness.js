@@ -12,6 +12,14 @@ export function learnClock(serverMs) {
 
 export const serverNow = () => Date.now() + skewMs;
 
+// The engine speaks each second though no price moves: how old the prices are is another question.
+export const OLD_QUOTE_MS = 15000; // the engine takes no order on an older quote
+
+export function quotesAreOld(quotes = {}) {
+  const times = Object.values(quotes).map((quote) => quote.at_ms);
+  return times.length > 0 && serverNow() - Math.max(...times) > OLD_QUOTE_MS;
+}
+
 export function setFreshness(pill, { atMs, state } = {}) {
   if (!pill) return;
   if (atMs !== undefined) pill.dataset.atMs = String(atMs);

@@ -268,6 +268,32 @@ def test_vectors_survive_packing_and_torn_ones_are_refused() -> None:
         unpack(pack(np.array([2**40], dtype=np.int64))[:-1])
 
 
+@pytest.mark.parametrize("size", [25, 400])
+def test_long_vectors_survive_packing_in_every_form_and_torn_ones_are_refused(size: int) -> None:
+    rng = np.random.default_rng(size)
+    vectors = [np.arange(size) + 7, np.cumsum(rng.integers(1, 2**34, size))]
+    for bits in range(0, 63, 3):
+        around = rng.integers(-(2**bits), 2**bits + 1, size)
+        vectors += [around, np.sort(around), np.where(rng.random(size) < 0.02, 2**bits, 3)]
+    vectors.append(np.array([-(2**63), 2**63 - 1] * size))
+    forms = set()
+    for vector in vectors:
+        data = pack(vector)
+        forms.add(data[0])
+        assert unpack(data).tolist() == vector.tolist()
+        assert len(data) <= 1 + vector.size * 8
+        for torn in (data[:-1], data + b"0") if data[0] > 1 else ():
+            with pytest.raises(CorruptionError):
+                unpack(torn)
+    assert {8, 16, 17} <= forms
+
+
+def test_vectors_of_the_first_form_stay_readable() -> None:
+    """What journals written before the shorter forms hold, at any length."""
+    values = np.arange(1000, dtype=np.int64)
+    assert unpack(b"\x02" + values.astype("<i2").tobytes()).tolist() == values.tolist()
+
+
 def test_snapshot_is_the_state() -> None:
     world = World(13)
     for _ in range(60):

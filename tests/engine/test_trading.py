@@ -6,6 +6,7 @@ import time
 import uuid
 from decimal import Decimal
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -18,7 +19,9 @@ from apps.core.errors import (
     UnavailableError,
 )
 from apps.engine import client
+from apps.engine.backfill import write_missing
 from apps.engine.status import EngineStatus, engine_status
+from apps.servers.types import Bar
 from tests.engine.desk import Desk, wait_for
 
 pytestmark = pytest.mark.django_db  # else pytest-django makes no test database
@@ -209,3 +212,23 @@ def test_leaving_closes_only_the_leavers_tickets_and_detaches(desk: Desk) -> Non
     wait_for(lambda: desk.sql(status, leaver) == [("detached",)])
     desk.flat()
     desk.verify()
+
+
+def test_a_chart_starts_with_the_servers_history_and_keeps_what_was_recorded(desk: Desk) -> None:
+    count = "SELECT count(*) FROM {bar} WHERE symbol = 'EURUSD'"
+    wait_for(lambda: desk.sql(count)[0][0] > 1_000)
+    ((server_id, at),) = desk.sql(
+        "SELECT server_id, min(at) FROM {bar} WHERE symbol = 'EURUSD' GROUP BY server_id"
+    )
+    minute_ms = int(at.timestamp() * 1000)
+    nine = Decimal(9)
+    own = Bar(minute_ms, nine, nine, nine, nine, 7)
+    before = desk.sql(count)
+    row = "SELECT open, ticks FROM {bar} WHERE symbol = 'EURUSD' AND at = %s"
+    kept = desk.sql(row, at)
+    write_missing(desk.broker, server_id, "EURUSD", [own])
+    assert desk.sql(row, at) == kept
+    assert desk.sql(count) == before
+    earlier = msgspec.structs.replace(own, at_ms=minute_ms - 60_000)
+    write_missing(desk.broker, server_id, "EURUSD", [earlier])
+    assert desk.sql(count)[0][0] == before[0][0] + 1

@@ -11,6 +11,7 @@ from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 
+from apps.accounts.models import User
 from tenants.door import broker_schema
 from tenants.models import Broker
 from tests.factories import person
@@ -89,6 +90,11 @@ def test_a_reset_link_is_branded_and_works_once(manager: None, acme: Broker, cli
     new = {"password1": "another-long-one-2", "password2": "another-long-one-2"}
     assert client.post(action, new).status_code == 302
     assert log_in(client_at("acme"), password="another-long-one-2") == "/"
+    inside = client_at("acme")
+    log_in(inside, password="another-long-one-2")
+    inside.post("/accounts/reauthenticate/", {"password": "another-long-one-2"})
+    page = inside.get("/accounts/2fa/totp/activate/")
+    assert page.status_code == 200  # an address that nobody verified is no obstacle
     again = client_at("acme").get(link.group(1), follow=True)
     assert "no longer works" in again.content.decode()
 
@@ -161,3 +167,15 @@ def test_nobody_changes_the_address_their_broker_invited(manager: None, client_a
     log_in(client)
     form = {"action_add": "", "email": "other@example.test"}
     assert client.post("/accounts/email/", form).status_code == 404
+
+
+def test_who_has_no_role_is_told_so_and_stays_logged_in(acme: Broker, client_at: At) -> None:
+    with broker_schema("acme"):
+        person("investor", email=EMAIL, password=PASSWORD)
+        User.objects.update(roles=[])
+    client = client_at("acme")
+    assert log_in(client) == "/"
+    page = client.get("/")
+    assert page.status_code == 403
+    assert EMAIL in page.content.decode()
+    assert client.get("/accounts/2fa/").status_code == 200

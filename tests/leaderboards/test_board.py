@@ -149,9 +149,17 @@ def test_an_account_whose_currency_has_no_rate_is_left_out(in_acme: Broker) -> N
 
 def test_each_broker_has_one_job_that_names_it(acme: Broker) -> None:
     ensure_schedule("acme")
+    with public_schema():
+        first = PeriodicTask.objects.get(name="leaderboards.refresh acme")
     ensure_schedule("acme")
     with public_schema():
         job = PeriodicTask.objects.get(name="leaderboards.refresh acme")
+    assert job.date_changed == first.date_changed  # a row saved too often is never due
+    ensure_schedule("acme", every_minutes=7)
+    with public_schema():
+        corrected = PeriodicTask.objects.get(name="leaderboards.refresh acme")
+    assert corrected.interval is not None
+    assert corrected.interval.every == 7
     assert (job.task, json.loads(job.args), json.loads(job.headers)) == (
         "leaderboards.refresh",
         ["acme"],

@@ -24,6 +24,10 @@ At = Callable[[str], Client]
 PAGES = {
     "/office/": {"admin", "finance"},
     "/office/masters/": {"admin", "finance"},
+    "/office/masters/new/": {"admin"},
+    "/office/fees/": {"admin", "finance"},
+    "/office/documents/": {"admin", "finance"},
+    "/office/ledger/": {"admin", "finance"},
     "/office/people/": {"admin"},
     "/office/keys/": {"admin"},
     "/office/widget/": {"admin"},

@@ -14,9 +14,9 @@ from django.test import Client
 from django.utils.timezone import now as utc_now
 
 from apps.accounts.models import Role
-from apps.allocation.models import EquityPoint, Ticket
+from apps.allocation.models import AccountState, EquityPoint, Ticket
 from apps.billing.models import Document
-from apps.portals.investor.csv_cells import safe_cell
+from apps.portals.csv_cells import safe_cell
 from tenants.door import broker_schema
 from tenants.models import Broker
 from tests.billing.history import History, utc
@@ -131,6 +131,20 @@ def test_the_curve_is_persisted_thinned_and_marks_flows(page: Client, history: H
     assert young["equity"] == [0, 1, 2, 3]  # not thinned to one point of a week
     wrong = page.get(url, {"range": "2Y"})
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "range_unknown")
+
+
+def test_the_curve_of_a_flat_account_ends_at_its_balance(page: Client, history: History) -> None:
+    EquityPoint.objects.create(
+        account_id=history.account_id, at=utc_now() - timedelta(minutes=3),
+        balance_minor=1, equity_minor=7,
+    )  # fmt: skip
+    url = f"/portal/accounts/{history.link.account.public_id}/curve"
+    assert json.loads(page.get(url, {"range": "1D"}).content)["equity"] == [7]
+    Ticket.objects.update(open_steps=0)
+    balance = AccountState.objects.get(account_id=history.account_id).balance_minor
+    flat = json.loads(page.get(url, {"range": "1D"}).content)
+    assert flat["equity"] == [7, balance]
+    assert flat["balance"] == [1, balance]
 
 
 def test_history_is_filtered_paged_and_totalled(page: Client, history: History) -> None:

@@ -25,11 +25,12 @@ from apps.billing.models import Delivery, Document
 from apps.billing.pdf import period_label
 from apps.billing.services.documents import pdf_of
 from apps.billing.services.queue import DELIVER, after_commit
+from apps.billing.site import site_of
 from apps.billing.states import DELIVERY, step
 from apps.core.errors import ProrataError, UnavailableError
 from tenants.brand import BrandTokens, tokens_of
 from tenants.door import current_broker
-from tenants.models import Broker, Domain
+from tenants.models import Broker
 
 MAX_ATTEMPTS = 6
 FIRST_WAIT_S = 60
@@ -63,14 +64,14 @@ def deliver_due(now: datetime | None = None) -> DeliverResult:
     return result
 
 
-def requeue(actor: User, delivery: Delivery) -> None:
+def requeue(actor: User, delivery: Delivery, *, request_id: str = "") -> None:
     """Send a failed delivery again, from its first attempt. Raises StateError when not failed."""
     with transaction.atomic():
         row = Delivery.objects.select_for_update().get(pk=delivery.pk)
         row.state = step(DELIVERY, row.state, "requeue")
         row.attempts, row.next_at = 0, timezone.now()
         row.save(update_fields=["state", "attempts", "next_at"])
-        audit(actor, "delivery.requeue", f"delivery:{row.pk}")
+        audit(actor, "delivery.requeue", f"delivery:{row.pk}", request_id=request_id)
         after_commit(DELIVER)
 
 
@@ -164,12 +165,11 @@ def message_for(delivery: Delivery) -> EmailMultiAlternatives:
 
 
 def _context(document: Document, brand: BrandTokens, broker: Broker) -> dict[str, object]:
-    domain = Domain.objects.filter(tenant=broker, is_primary=True).first()
     return {
         "document": document,
         "data": document.data,
         "figures": document.data["figures"],
         "brand": brand,
-        "host": str(domain.domain) if domain else "",
+        "site": site_of(broker),
         "period": period_label(document.data),
     }

@@ -24,7 +24,9 @@ class NewPlan:
     hwm_basis: str = FeePlan.HwmBasis.NET
 
 
-def set_fee_plan(actor: User | None, master: Master, new: NewPlan) -> FeePlan:
+def set_fee_plan(
+    actor: User | None, master: Master, new: NewPlan, *, request_id: str = ""
+) -> FeePlan:
     """Add a version of the master's plan. Nothing that was settled is touched.
 
     Raises InputError (fee_rate_invalid, fee_split_invalid), ConflictError (fee_plan_taken when
@@ -65,6 +67,7 @@ def set_fee_plan(actor: User | None, master: Master, new: NewPlan) -> FeePlan:
                     "hwm_basis": new.hwm_basis,
                     "effective_from": str(new.effective_from),
                 },
+                request_id=request_id,
             )
     except IntegrityError as error:
         raise ConflictError(

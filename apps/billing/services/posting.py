@@ -15,6 +15,7 @@ from apps.billing.models import FeeCharge, FeeRun, FeeShare, HighWaterMark
 from apps.billing.periods import Period
 from apps.billing.services.documents import NewStatement, issue_statements
 from apps.billing.services.ledger import NewEntry, fee_charged, post
+from apps.billing.site import site_of
 from apps.billing.statement import statement_data
 from tenants.brand import tokens_of
 from tenants.models import Broker
@@ -134,14 +135,16 @@ def _issue(
     run: FeeRun,
     now: datetime,
 ) -> None:
-    brand = tokens_of(broker)
+    brand, site = tokens_of(broker), site_of(broker)
     period = Period(run.key, run.starts_at, run.ends_at)
     statements = []
     for row, charge in pairs:
         link = links[row.link_id]
         if link.account.owner is None:
             continue
-        data = statement_data(charge, link, brand, zone=broker.time_zone, period=period.key)
+        data = statement_data(
+            charge, link, brand, zone=broker.time_zone, period=period.key, site=site
+        )
         statements.append(NewStatement(row, link.account.owner, data))
     if statements:
         year = now.astimezone(ZoneInfo(broker.time_zone)).year

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from celery import current_app
 from django.db import transaction
@@ -10,12 +11,15 @@ from kombu.exceptions import OperationalError
 
 from tenants.door import current_broker
 
+RUN_FEES = "billing.run_fees"
 DELIVER = "billing.deliver_due"
 COLLECT = "billing.collect_due"
 log = logging.getLogger(__name__)
 
 
-def after_commit(task: str, *, countdown_s: int = 0) -> None:
+def after_commit(
+    task: str, *, countdown_s: int = 0, kwargs: Mapping[str, object] | None = None
+) -> None:
     """Queue `task` when the current transaction commits. A queue that is down loses nothing: what
     is due stands in the database and the schedule finds it."""
     slug = current_broker()
@@ -23,7 +27,11 @@ def after_commit(task: str, *, countdown_s: int = 0) -> None:
     def send() -> None:
         try:
             current_app.send_task(
-                task, headers={"_schema_name": slug}, countdown=countdown_s, retry=False
+                task,
+                kwargs=dict(kwargs or {}),
+                headers={"_schema_name": slug},
+                countdown=countdown_s,
+                retry=False,
             )
         except (OperationalError, OSError):
             log.warning("%s for %s waits for its schedule: the queue is down", task, slug)

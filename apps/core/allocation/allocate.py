@@ -87,6 +87,8 @@ def _conserving(request: AllocationRequest, reasons: Int64Array) -> AllocationRe
     weighed = methods.weights_of(request, reasons == 0)
     volume, weights = weighed.volume, weighed.weights
     limits = _limits(request)
+    if request.manual_steps is None:
+        return _without_manual(request, reasons, weights, volume, limits)
     steps = np.zeros(request.account_ids.size, dtype=np.int64)
     manual = _apply_manual(request, steps, reasons)
     free = (weights > 0) & (reasons == 0) | (manual & (weights > 0))
@@ -106,11 +108,36 @@ def _conserving(request: AllocationRequest, reasons: Int64Array) -> AllocationRe
     reasons[manual] = Reason.MANUAL
     reasons[free & (reasons == _ALLOCATED) & (steps != rounded)] = _REDIVIDED
     _clip(steps, reasons, free | manual, limits)
+    return _conserved(request, first, steps, reasons)
+
+
+def _without_manual(
+    request: AllocationRequest,
+    reasons: Int64Array,
+    weights: Int64Array,
+    volume: int,
+    limits: _Limits,
+) -> AllocationResult:
+    """No lots set by hand: what is left of `_conserving`, a third of its array operations less."""
+    free: BoolArray = weights > 0
+    first = _divide(request, weights, free, volume)
+    steps = _settle(request, weights, free, volume, first, limits, reasons)
+    if steps is first.steps:
+        steps = steps.copy()
+    else:
+        reasons[free & (reasons == _ALLOCATED) & (steps != first.steps)] = _REDIVIDED
+    _clip(steps, reasons, free, limits)
+    return _conserved(request, first, steps, reasons)
+
+
+def _conserved(
+    request: AllocationRequest, first: _Division, steps: Int64Array, reasons: Int64Array
+) -> AllocationResult:
     numerators, denominator = first.quotas
     return AllocationResult(
         request.account_ids,
         steps,
-        rounded,
+        first.steps,
         reasons.astype(np.int8),
         numerators,
         denominator,

@@ -73,7 +73,8 @@ class AllocationRequest:
             )
         if self.min_steps < 1 or self.parameter_scale < 1 or self.unit_cost_scale < 1:
             raise InputError("bad_allocation_request", "minimum and scales are at least 1")
-        if np.unique(self.account_ids).size != size:
+        ascending = bool((self.account_ids[1:] > self.account_ids[:-1]).all())
+        if not ascending and np.unique(self.account_ids).size != size:
             raise InputError("duplicate_account", "an account appears twice in one allocation")
         for name in _VECTORS:
             vector = getattr(self, name)
@@ -85,7 +86,7 @@ class AllocationRequest:
                 )
         if self.carry is not None and self.carry.numerators.shape != (size,):
             raise InputError("bad_allocation_request", "carry is not aligned", field="carry")
-        if self.cap_steps is not None and bool(np.any(self.cap_steps < 0)):
+        if self.cap_steps is not None and size and int(self.cap_steps.min()) < 0:
             raise InputError("bad_allocation_request", "a cap is not negative", field="cap_steps")
 
     def needs(self, name: str) -> Int64Array:
@@ -98,7 +99,9 @@ class AllocationRequest:
                 method=str(self.rule.method),
                 field=name,
             )
-        return np.broadcast_to(int64(value), self.account_ids.shape)
+        vector = int64(value)
+        size = self.account_ids.shape
+        return vector if vector.shape == size else np.broadcast_to(vector, size)
 
 
 _VECTORS = (

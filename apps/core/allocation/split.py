@@ -23,7 +23,16 @@ from math import lcm
 
 import numpy as np
 
-from apps.core.ints import INT64_MAX, BoolArray, Int64Array, exact_sum, fits, int64, max_abs
+from apps.core.ints import (
+    INT64_MAX,
+    BoolArray,
+    Int64Array,
+    exact_sum,
+    fits,
+    floor_divmod,
+    int64,
+    max_abs,
+)
 
 CARRY_LIMIT = 1 << 40
 GRID_BITS = 20
@@ -85,8 +94,9 @@ class Split:
 
 def quotas(weights: Int64Array, volume: int) -> tuple[Int64Array | list[int], int]:
     """Exact quotas V·w/Σw as (numerators, denominator); a list of Python ints past int64."""
-    total = exact_sum(weights)
-    if fits(max_abs(weights), volume):
+    largest = max_abs(weights)
+    total = int(np.add.reduce(weights)) if fits(largest, weights.size) else exact_sum(weights)
+    if fits(largest, volume):
         return weights * volume, total
     return [weight * volume for weight in weights.tolist()], total
 
@@ -96,16 +106,15 @@ def largest_remainder(
 ) -> Split:
     """Divide `volume` ≥ 0 steps by positive `weights` (int64[n], n ≥ 1), with optional carry."""
     weights = _reduced(weights)
-    total = exact_sum(weights)
-    numerators, _ = quotas(weights, volume)
+    numerators, total = quotas(weights, volume)
     if carry is None:
         shares = _hamilton(weights, account_ids, volume, total, numerators)
         return Split(shares, numerators, total)
     if lcm(carry.denominator, total) <= CARRY_LIMIT:
-        shares, carry = _with_exact_carry(weights, account_ids, volume, carry, numerators)
+        shares, carry = _with_exact_carry(weights, account_ids, volume, carry, numerators, total)
     else:
         carry = Carry(carry.over(CARRY_GRID), CARRY_GRID)
-        shares, carry = _with_grid_carry(weights, account_ids, volume, carry, numerators)
+        shares, carry = _with_grid_carry(weights, account_ids, volume, carry, numerators, total)
     return Split(shares, numerators, total, carry)
 
 
@@ -115,17 +124,17 @@ def _with_exact_carry(
     volume: int,
     carry: Carry,
     numerators: Int64Array | list[int],
+    total: int,
 ) -> tuple[Int64Array, Carry]:
     """Quota and carry over their common denominator, at most CARRY_LIMIT."""
-    total = exact_sum(weights)
     denominator = lcm(carry.denominator, total)
     per_carry = denominator // carry.denominator
     if isinstance(numerators, list) or not fits(max_abs(carry.numerators), per_carry, 4):
         shares, left = _split_python(weights, account_ids, volume, carry, denominator)
         return shares, Carry(int64(left), denominator)
-    whole, rest = np.divmod(numerators, total)
+    whole, rest = floor_divmod(numerators, total)
     score = rest * (denominator // total) + carry.numerators * per_carry
-    extra, fraction = np.divmod(score, denominator)
+    extra, fraction = floor_divmod(score, denominator)
     floors = whole + extra
     shares = serve(floors, fraction, weights, account_ids, volume)
     return shares, Carry(_left(floors - shares, fraction, denominator), denominator)
@@ -137,12 +146,12 @@ def _with_grid_carry(
     volume: int,
     carry: Carry,
     numerators: Int64Array | list[int],
+    total: int,
 ) -> tuple[Int64Array, Carry]:
     """Carry on the grid: the fraction of quota + carry in two words, grid steps and the rest.
 
     The decision is exact; only the carry kept is rounded (half up) to the grid.
     """
-    total = exact_sum(weights)
     if isinstance(numerators, list) or total >= GRID_TOTAL:
         denominator = lcm(CARRY_GRID, total)
         shares, left = _split_python(weights, account_ids, volume, carry, denominator)
@@ -150,13 +159,13 @@ def _with_grid_carry(
             int64([(2 * x * CARRY_GRID + denominator) // (2 * denominator) for x in left]),
             CARRY_GRID,
         )
-    floors, rest = np.divmod(numerators, total)
+    floors, rest = floor_divmod(numerators, total)
     # rest · 2**20 / total by long division in two digits of 10 bits: no product passes 2**62.
     # In place, and by shifts: at 100,000 accounts a new array costs as much as the arithmetic.
     rest <<= 10
-    word, rest = np.divmod(rest, total)
+    word, rest = floor_divmod(rest, total)
     rest <<= 10
-    digit, rest = np.divmod(rest, total)
+    digit, rest = floor_divmod(rest, total)
     word <<= 10
     word += digit
     word += carry.numerators
@@ -175,9 +184,16 @@ def _left(unserved: Int64Array, fraction: Int64Array, denominator: int) -> Int64
     return int64([whole * denominator + part for whole, part in pairs])
 
 
+_HISTOGRAM_FROM, _HISTOGRAM_BITS = 2048, 10
+_FEW = 32
+"""Weights to look at first: where these have no common divisor, all have none."""
+
+
 def _reduced(weights: Int64Array) -> Int64Array:
     """Weights over their greatest common divisor: scaling all money changes nothing at all."""
-    divisor = int(np.gcd.reduce(weights))
+    divisor = int(np.gcd.reduce(weights[:_FEW]))
+    if divisor > 1:
+        divisor = int(np.gcd.reduce(weights))
     return weights // divisor if divisor > 1 else weights
 
 
@@ -190,7 +206,7 @@ def _hamilton(
 ) -> Int64Array:
     if isinstance(numerators, list) or total > INT64_MAX:
         return _split_python(weights, account_ids, volume, None, total)[0]
-    whole, rest = np.divmod(numerators, total)
+    whole, rest = floor_divmod(numerators, total)
     return whole + top(rest, weights, account_ids, volume - int(whole.sum()))
 
 
@@ -222,7 +238,7 @@ def _level(floors: Int64Array, volume: int) -> int:
     """The least integer k for which the units at or above k + 1 number at most `volume`."""
 
     def units_above(level: int) -> int:
-        return int(_units(floors, level).sum())
+        return int(np.add.reduce(_units(floors, level)))
 
     low, high = int(floors.min()) - volume - 1, int(floors.max())
     for guess in (0, -1, 1):
@@ -247,7 +263,7 @@ def top(
     """
     if count <= 0:
         return np.zeros(keys.size, dtype=np.bool_)
-    threshold = np.partition(keys, keys.size - count)[keys.size - count]
+    threshold = _largest(keys, count)
     chosen: BoolArray = keys > threshold
     tied = np.flatnonzero(keys == threshold)
     missing = count - int(np.count_nonzero(chosen))
@@ -257,6 +273,23 @@ def top(
         tied = tied[order[:missing]]
     chosen[tied] = True
     return chosen
+
+
+def _largest(keys: Int64Array, count: int) -> np.int64:
+    """The `count`-th largest key: a histogram finds its bucket, only that one is partitioned."""
+    if keys.size < _HISTOGRAM_FROM:
+        return np.int64(np.partition(keys, keys.size - count)[keys.size - count])
+    low = int(np.minimum.reduce(keys))
+    span = int(np.maximum.reduce(keys)) - low
+    if span > INT64_MAX:
+        return np.int64(np.partition(keys, keys.size - count)[keys.size - count])
+    buckets = (keys - low) >> max(0, span.bit_length() - _HISTOGRAM_BITS)
+    at_or_above = np.cumsum(np.bincount(buckets)[::-1])
+    from_top = int(np.searchsorted(at_or_above, count))
+    above = int(at_or_above[from_top - 1]) if from_top else 0
+    inside = keys[buckets == at_or_above.size - 1 - from_top]
+    place = inside.size - (count - above)
+    return np.int64(np.partition(inside, place)[place])
 
 
 def by_weight(weights: Int64Array, account_ids: Int64Array) -> Int64Array:

@@ -38,8 +38,10 @@ class Market:
         self.read: dict[str, QuoteIn] = {}
         self.rates: dict[tuple[str, str], Decimal | None] = {}
         """Conversions made of these quotes so far."""
-        self.margins: dict[tuple[str, str, int], Fraction | None] = {}
-        """(symbol, currency, leverage) → margin per step so far."""
+        self.values: dict[tuple[str, str, Decimal, Decimal, int], Fraction | None] = {}
+        """(quote currency, account currency, terms) → minor units per point and step so far."""
+        self.margins: dict[tuple[str, str], Fraction | None] = {}
+        """(symbol, currency) → margin per step at a leverage of 1 so far."""
 
     def with_quote(self, symbol: str, quote: QuoteIn) -> Market:
         """The same market with another quote of `symbol`; what is read is recorded with this."""

@@ -34,14 +34,34 @@ def symbol_floating(state: BookState, market: Market, name: str, exposure: Expos
     moved += exposure.short_cost - exposure.short_steps * quote.ask
     if not moved.any():
         return result
-    symbol_terms = terms(symbol)
-    for currency, places in _by_currency(state):
+    grouped = state.grouped
+    moved = moved[grouped.order]
+    for currency, mine in grouped.currencies:
+        value = value_per_point_step(state, market, symbol, currency)
+        if value is not None:
+            result[mine] = scale_half_up(moved[mine], value.numerator, value.denominator)
+    return grouped.in_place(result)
+
+
+def value_per_point_step(
+    state: BookState, market: Market, symbol: SymbolInfo, currency: str
+) -> Fraction | None:
+    """Minor units of `currency` per point and step; None when nothing prices it."""
+    key = (
+        symbol.quote_currency,
+        currency,
+        symbol.contract_size,
+        symbol.volume_step,
+        symbol.digits,
+    )
+    if key not in market.values:
         found = rate(state, market, symbol.quote_currency, currency)
-        if found is None:
-            continue
-        value = minor_per_point_step(symbol_terms, found, state.digits_of[currency])
-        result[places] = scale_half_up(moved[places], value.numerator, value.denominator)
-    return result
+        market.values[key] = (
+            None
+            if found is None
+            else minor_per_point_step(terms(symbol), found, state.digits_of[currency])
+        )
+    return market.values[key]
 
 
 def floating(state: BookState, market: Market, *, strict: bool = False) -> Vec:
@@ -75,15 +95,17 @@ def margin_per_step(
     FX: step · contract / leverage · (margin currency → account). CFD: the same times the price.
     """
     effective = max(1, min(leverage, symbol.max_leverage))
-    key = (symbol.name, currency, effective)
+    key = (symbol.name, currency)
     if key not in market.margins:
-        market.margins[key] = _margin_per_step(state, market, symbol, currency, effective)
-    return market.margins[key]
+        market.margins[key] = _margin_unlevered(state, market, symbol, currency)
+    whole = market.margins[key]
+    return None if whole is None else Fraction(whole.numerator, whole.denominator * effective)
 
 
-def _margin_per_step(
-    state: BookState, market: Market, symbol: SymbolInfo, currency: str, leverage: int
+def _margin_unlevered(
+    state: BookState, market: Market, symbol: SymbolInfo, currency: str
 ) -> Fraction | None:
+    """What one step takes at a leverage of 1."""
     found = rate(state, market, symbol.margin_currency, currency)
     if found is None:
         return None
@@ -93,7 +115,7 @@ def _margin_per_step(
         if quote is None:
             return None
         units *= Fraction(mid_points(quote)) / 10**symbol.digits
-    money: Fraction = units / leverage * Fraction(found) * 10 ** state.digits_of[currency]
+    money: Fraction = units * Fraction(found) * 10 ** state.digits_of[currency]
     return money
 
 
@@ -103,20 +125,20 @@ def used_margin(state: BookState, market: Market, *, leverage: int | None = None
     `leverage` in place of each member's own; 1 gives the notional.
     """
     used = np.zeros(state.members.size, dtype=np.int64)
+    grouped = state.grouped
     for name in sorted(state.exposures):
         exposure = state.exposures[name]
         steps = np.maximum(exposure.long_steps, exposure.short_steps)
         if not steps.any():
             continue
-        for group in state.groups:
+        steps = steps[grouped.order]
+        for group, mine in grouped.groups:
             per_step = margin_per_step(
                 state, market, state.symbols[name], group.currency, leverage or group.leverage
             )
             if per_step is not None:
-                used[group.places] += scale_half_up(
-                    steps[group.places], per_step.numerator, per_step.denominator
-                )
-    return used
+                used[mine] += scale_half_up(steps[mine], per_step.numerator, per_step.denominator)
+    return grouped.in_place(used)
 
 
 def margin_caps(
@@ -125,12 +147,13 @@ def margin_caps(
     """Most steps each member can still open: floor((equity/(L/100) − used) / margin per step)."""
     caps = np.zeros(state.members.size, dtype=np.int64)
     free = np.maximum(equity * 100 // level_min_pct - used_margin(state, market), 0)
-    for group in state.groups:
+    grouped = state.grouped
+    free = free[grouped.order]
+    for group, mine in grouped.groups:
         per_step = margin_per_step(state, market, symbol, group.currency, group.leverage)
-        if per_step is None:
-            continue
-        caps[group.places] = _floor_ratio(free[group.places], per_step)
-    return caps
+        if per_step is not None:
+            caps[mine] = _floor_ratio(free[mine], per_step)
+    return grouped.in_place(caps)
 
 
 def _floor_ratio(amounts: Vec, divisor: Fraction) -> Vec:
@@ -141,14 +164,3 @@ def _floor_ratio(amounts: Vec, divisor: Fraction) -> Vec:
     return np.array(
         [a * divisor.denominator // divisor.numerator for a in amounts.tolist()], dtype=np.int64
     )
-
-
-def _by_currency(state: BookState) -> list[tuple[str, Vec]]:
-    """Members by currency alone, from the groups."""
-    found: dict[str, list[Vec]] = {}
-    for group in state.groups:
-        found.setdefault(group.currency, []).append(group.places)
-    return [
-        (currency, places[0] if len(places) == 1 else np.concatenate(places))
-        for currency, places in found.items()
-    ]

@@ -232,23 +232,20 @@ def _common_currency(
     state: BookState, market: Market, money: Vec
 ) -> tuple[Vec, dict[str, Decimal], Vec]:
     """Money in the book's currency, the rates used, and the places nothing prices."""
+    grouped = state.grouped
+    money = money[grouped.order]
     weights = np.zeros(money.size, dtype=np.int64)
     rates: dict[str, Decimal] = {}
     unpriced: list[Vec] = []
-    for group in state.groups:
-        found = rates.get(group.currency) or rate(state, market, group.currency, state.currency)
+    for currency, mine in grouped.currencies:
+        found = rate(state, market, currency, state.currency)
         if found is None:
-            unpriced.append(group.places)
+            unpriced.append(grouped.order[mine])
             continue
-        rates[group.currency] = found
-        weights[group.places] = (
-            money[group.places]
-            if group.currency == state.currency
-            else convert_minor(
-                money[group.places],
-                found,
-                state.digits_of[group.currency],
-                state.currency_digits,
-            )
+        rates[currency] = found
+        weights[mine] = (
+            money[mine]
+            if currency == state.currency
+            else convert_minor(money[mine], found, state.digits_of[currency], state.currency_digits)
         )
-    return weights, rates, np.concatenate(unpriced) if unpriced else vec()
+    return grouped.in_place(weights), rates, np.concatenate(unpriced) if unpriced else vec()

@@ -12,10 +12,21 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.models import ApiKey, Link, Master, Role, TradingAccount, User
+from apps.accounts.models import (
+    ApiKey,
+    Link,
+    Master,
+    Role,
+    TradingAccount,
+    TradingServer,
+    User,
+)
+from apps.billing.models import FeePlan
+from apps.billing.services.plans import NewPlan
 from apps.leaderboards.models import WidgetSettings
 
 _PEOPLE = User.objects.filter(is_active=True).order_by("email")
+_CURRENCIES = [(code, code) for code in ("USD", "EUR", "GBP", "JPY", "CHF", "AUD", "CAD")]
 
 
 class InviteForm(forms.Form):
@@ -24,6 +35,39 @@ class InviteForm(forms.Form):
     roles = forms.MultipleChoiceField(
         label=_("Roles"), choices=Role.choices, widget=forms.CheckboxSelectMultiple
     )
+
+
+class MasterForm(forms.Form):
+    """A new master. `command_id` makes a repeat of the same form open no second account."""
+
+    command_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+    name = forms.CharField(label=_("Name"), max_length=80)
+    manager = forms.ModelChoiceField(
+        label=_("Manager"),
+        queryset=_PEOPLE,
+        help_text=_("One of your people with the role of a manager."),
+    )
+    server = forms.ModelChoiceField(
+        label=_("Trading server"), queryset=TradingServer.objects.order_by("name")
+    )
+    currency = forms.ChoiceField(label=_("Currency"), choices=_CURRENCIES)
+    leverage = forms.IntegerField(label=_("Leverage 1:"), min_value=1, max_value=1000, initial=100)
+    description = forms.CharField(
+        label=_("Description"),
+        help_text=_("What investors read of it."),
+        max_length=2000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+    is_public = forms.BooleanField(label=_("May appear on leaderboards"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        manager, server = self.fields["manager"], self.fields["server"]
+        assert isinstance(manager, forms.ModelChoiceField)
+        assert isinstance(server, forms.ModelChoiceField)
+        manager.queryset = _PEOPLE.filter(roles__contains=[Role.MANAGER])
+        server.empty_label = None
 
 
 class LinkForm(forms.Form):
@@ -41,7 +85,7 @@ class LinkForm(forms.Form):
     )
     currency = forms.ChoiceField(
         label=_("Currency"),
-        choices=[(code, code) for code in ("USD", "EUR", "GBP", "JPY", "CHF", "AUD", "CAD")],
+        choices=_CURRENCIES,
         required=False,
     )
     leverage = forms.IntegerField(
@@ -83,6 +127,53 @@ class LinkForm(forms.Form):
             if cleaned.get("currency") == "JPY" and cleaned.get("deposit", 0) % 1:
                 self.add_error("deposit", ValidationError(_("Yen have no decimals."), "digits"))
         return cleaned
+
+
+class PeriodForm(forms.Form):
+    """A month of the broker's time zone; apps.billing.periods judges it."""
+
+    period = forms.CharField(
+        label=_("Month"),
+        max_length=7,
+        widget=forms.TextInput(attrs={"type": "month", "pattern": "[0-9]{4}-[0-9]{2}"}),
+    )
+
+
+class PlanForm(forms.Form):
+    """A version of a master's plan. Per cent on the page, ratios in the service."""
+
+    rate = forms.DecimalField(
+        label=_("Performance fee, % of the gain above the mark"),
+        min_value=Decimal(0),
+        max_value=Decimal(100),
+        max_digits=7,
+        decimal_places=4,
+    )
+    manager_share = forms.DecimalField(
+        label=_("Manager's share, % of the fee"),
+        help_text=_("The broker keeps the rest."),
+        min_value=Decimal(0),
+        max_value=Decimal(100),
+        max_digits=7,
+        decimal_places=4,
+    )
+    hwm_basis = forms.ChoiceField(
+        label=_("High-water mark after a fee"), choices=FeePlan.HwmBasis.choices
+    )
+    effective_from = forms.DateField(
+        label=_("In force from"),
+        help_text=_("For periods that begin on this day or later. Nothing settled changes."),
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
+
+    def new_plan(self) -> NewPlan:
+        wanted = self.cleaned_data
+        return NewPlan(
+            rate=wanted["rate"] / 100,
+            manager_share=wanted["manager_share"] / 100,
+            effective_from=wanted["effective_from"],
+            hwm_basis=wanted["hwm_basis"],
+        )
 
 
 class KeyForm(forms.Form):

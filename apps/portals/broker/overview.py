@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import Count, Q
 
 from apps.accounts.models import Link, Master
-from apps.allocation.models import AccountState
-from apps.core.errors import UnavailableError
-from apps.engine import client
-from apps.engine.messages import Frame
+from apps.engine.equity import Equity, frame_of, latest_equity
 
 FOLLOWING = (Link.Status.ACTIVE, Link.Status.PAUSED, Link.Status.CLOSE_ONLY)
 
@@ -35,10 +32,13 @@ class MasterLine:
 
 @dataclass(frozen=True, slots=True)
 class CurrencyTotal:
+    """`oldest_at_ms`: when the oldest figure in it was so; `is_live`: all come from the engine."""
+
     currency: str
     accounts: int
     equity_minor: int
-    marked_at_ms: int
+    oldest_at_ms: int
+    is_live: bool
 
 
 def master_lines(broker: str) -> list[MasterLine]:
@@ -57,10 +57,7 @@ def master_lines(broker: str) -> list[MasterLine]:
 
 
 def _line(broker: str, master: Master) -> MasterLine:
-    try:
-        frame: Frame | None = client.latest_frame(broker, master.public_id)
-    except UnavailableError:
-        frame = None
+    frame = frame_of(broker, master.public_id)
     return MasterLine(
         master=master,
         investors=getattr(master, "investors", 0),
@@ -74,21 +71,24 @@ def _line(broker: str, master: Master) -> MasterLine:
     )
 
 
-def equity_by_currency() -> list[CurrencyTotal]:
-    """The record's equity of all accounts that follow a master, by currency."""
-    following = Link.objects.filter(status__in=FOLLOWING).values("account_id")
-    rows = (
-        AccountState.objects.filter(account_id__in=following)
-        .values("currency")
-        .annotate(n=Count("account_id"), equity=Sum("equity_minor"), at=Max("marked_at"))
-        .order_by("-equity")
-    )
-    return [
+def equity_by_currency(broker: str) -> list[CurrencyTotal]:
+    """The latest equity of all accounts that follow a master, by currency, the largest first."""
+    links = Link.objects.filter(status__in=FOLLOWING)
+    books = list(links.values_list("master__public_id", flat=True).distinct())
+    found: dict[str, list[Equity]] = {}
+    for one in latest_equity(broker, books, links.values_list("account_id", flat=True)):
+        found.setdefault(one.currency, []).append(one)
+    totals = [
         CurrencyTotal(
-            row["currency"], row["n"], int(row["equity"]), int(row["at"].timestamp() * 1000)
+            currency,
+            len(ones),
+            sum(one.equity_minor for one in ones),
+            min(one.at_ms for one in ones),
+            all(one.is_live for one in ones),
         )
-        for row in rows
+        for currency, ones in found.items()
     ]
+    return sorted(totals, key=lambda total: -total.equity_minor)
 
 
 def investors_count() -> int:

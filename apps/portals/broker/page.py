@@ -31,7 +31,9 @@ def context(request: HttpRequest, current: str, **values: Any) -> dict[str, Any]
     pages = [
         ("broker:dashboard", _("Overview"), STAFF),
         ("broker:masters", _("Masters"), STAFF),
+        ("broker:fees", _("Fees"), STAFF),
         ("broker:documents", _("Documents"), STAFF),
+        ("broker:ledger", _("Ledger"), STAFF),
         ("broker:people", _("People"), ADMIN),
         ("broker:keys", _("API keys"), ADMIN),
         ("broker:widget", _("Widget"), ADMIN),

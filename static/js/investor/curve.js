@@ -100,7 +100,7 @@ export function makeCurve(figure) {
 
   function timeText(seconds, step) {
     const when = new Date(seconds * 1000);
-    if (step < 86400 && seconds % 86400 !== 0) return when.toISOString().slice(11, 16);
+    if (step < 86400 && seconds % 86400 !== 0) return when.toISOString().slice(11, step < 60 ? 19 : 16);
     return when.toLocaleDateString(document.documentElement.lang, { day: "numeric", month: "short", timeZone: "UTC" });
   }
 

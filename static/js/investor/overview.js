@@ -1,6 +1,6 @@
 // The portfolio page: one socket, one state, and the parts that show it.
 import { $$ } from "../dom.js";
-import { setFreshness } from "../freshness.js";
+import { quotesAreOld, setFreshness } from "../freshness.js";
 import { connectState } from "../live-state.js";
 import { makeCurve } from "./curve.js";
 import { makeFigures } from "./figures.js";
@@ -16,9 +16,12 @@ const curve = makeCurve(document.getElementById("curve"));
 const REFUSED = new Set(["not_logged_in", "role_missing"]);
 let tickets = {};
 let seen = null;
+let quotes = {};
+let link = {};
 
 function paint(state, message) {
   tickets = state.tickets ?? {};
+  quotes = state.quotes ?? {};
   setFreshness(pill, { atMs: message.at_ms, state: "live" });
   paintFigures(state.accounts ?? {});
   paintTickets(table, tickets);
@@ -30,10 +33,17 @@ function paint(state, message) {
   seen = moved;
 }
 
-function told({ state, atMs, code }) {
-  setFreshness(pill, { atMs, state });
-  const { wordStale, wordOffline, wordRefused } = page.dataset;
-  const text = REFUSED.has(code) ? wordRefused : { stale: wordStale, offline: wordOffline }[state];
+function told(latest) {
+  link = latest;
+  setFreshness(pill, { atMs: latest.atMs, state: latest.state });
+  tell();
+}
+
+function tell() {
+  const { wordStale, wordOffline, wordRefused, wordOldQuotes } = page.dataset;
+  const silent = pill.dataset.state === "stale" ? "stale" : link.state; // an open socket may have nothing new
+  const old = quotesAreOld(quotes) ? wordOldQuotes : undefined;
+  const text = REFUSED.has(link.code) ? wordRefused : ({ stale: wordStale, offline: wordOffline }[silent] ?? old);
   note.hidden = !text;
   note.querySelector("[data-stale-text]").textContent = text ?? "";
 }
@@ -47,4 +57,7 @@ for (const button of $$("[data-range]", page)) {
 table.addEventListener("htmx:afterSwap", () => paintTickets(table, tickets));
 curve.show(curve.range());
 // Without a mandate nothing moves: the record is all there is.
-if (page.dataset.ws) connectState({ url: page.dataset.ws, onChange: paint, onState: told });
+if (page.dataset.ws) {
+  connectState({ url: page.dataset.ws, onChange: paint, onState: told });
+  setInterval(tell, 1000);
+}

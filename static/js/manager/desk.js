@@ -1,7 +1,7 @@
 // The terminal: one socket, one state, and the parts of the page that show it.
 import { patchText, toast } from "../dom.js";
 import { openDialog } from "../dialog.js";
-import { setFreshness } from "../freshness.js";
+import { quotesAreOld, setFreshness } from "../freshness.js";
 import { connectState } from "../live-state.js";
 import { watchedAccounts, paintAccounts } from "./accounts.js";
 import { paintBlocks, watchBlocks } from "./blocks.js";
@@ -69,17 +69,23 @@ function linkState({ state: link, code }) {
 // The pill counts by itself: old data is old whether the socket is down or the engine silent.
 function showAge() {
   const down = pill.dataset.state === "stale" || pill.dataset.state === "offline";
-  desk.dataset.stale = String(down);
-  note.hidden = !down;
-  patchText(note.querySelector("[data-stale-text]"), refusal ? `${desk.dataset.wordRefused} ${refusal}` : desk.dataset.wordStale);
+  const old = !down && quotesAreOld(state.quotes);
+  const { wordRefused, wordStale, wordOldQuotes } = desk.dataset;
+  desk.dataset.stale = String(down || old);
+  note.hidden = !down && !old;
+  if (old) patchText(note.querySelector("[data-stale-text]"), wordOldQuotes);
+  else patchText(note.querySelector("[data-stale-text]"), refusal ? `${wordRefused} ${refusal}` : wordStale);
 }
 
 new MutationObserver(showAge).observe(pill, { attributeFilter: ["data-state"] });
 live = connectState({ url: desk.dataset.ws, onChange: paint, onState: linkState });
 watchTicket(() => state, pick);
 watchBlocks(() => state);
-setInterval(() => tickAges(state.quotes), 1000);
-pick(desk.querySelector("[data-pick]")?.dataset.pick ?? "");
+setInterval(() => {
+  tickAges(state.quotes);
+  showAge();
+}, 1000);
+pick(desk.querySelector('[data-pick][aria-pressed="true"]')?.dataset.pick ?? "");
 
 desk.addEventListener("click", (event) => {
   const button = event.target.closest("[data-pick]");

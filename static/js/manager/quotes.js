@@ -1,9 +1,8 @@
 // The watch list: bid, ask, spread in points, and how old each quote is.
 import { flash, patchText } from "../dom.js";
 import { ageText, scaledText } from "../format.js";
-import { serverNow } from "../freshness.js";
+import { OLD_QUOTE_MS, serverNow } from "../freshness.js";
 
-const OLD_MS = 15000; // the engine takes no order on an older quote
 const rows = new Map();
 for (const row of document.querySelectorAll("[data-quote]")) {
   const cells = Object.fromEntries(["bid", "ask", "spread", "age"].map((name) => [name, row.querySelector(`[data-${name}]`)]));
@@ -32,5 +31,5 @@ export function tickAges(quotes = {}) {
 function paintAge(row, cell, quote) {
   const old = serverNow() - quote.at_ms;
   patchText(cell, ageText(old));
-  row.toggleAttribute("data-old", old > OLD_MS);
+  row.toggleAttribute("data-old", old > OLD_QUOTE_MS);
 }

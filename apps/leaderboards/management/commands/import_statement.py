@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.accounts.models import Master
 from apps.core.errors import ProrataError
+from apps.leaderboards.board import refresh_board
 from apps.leaderboards.importing import Reading, read, store
 from tenants.door import broker_schema
 from tenants.errors import TenantError
@@ -21,7 +22,8 @@ class Command(BaseCommand):
     help = (
         "Read a MetaTrader 4 detailed statement (HTML), recompute every figure of its summary from"
         " its rows and every profit that its prices alone determine, and store it as the track"
-        " record of a master. Importing the same file again changes nothing. Exit status: 0 stored"
+        " record of a master, which its broker's leaderboard then shows. Importing the same file"
+        " again changes nothing. Exit status: 0 stored"
         " or already there (or sound, with --dry-run); 1 the file is damaged or does not agree"
         " with itself, or the master is unknown: nothing is stored."
     )
@@ -45,7 +47,7 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"file_unreadable: {path}: {error.strerror}") from error
         try:
-            with broker_schema(options["broker"]):
+            with broker_schema(options["broker"]) as broker:
                 master = _master(options["master"])
                 reading = read(data)
                 self._table(reading)
@@ -56,6 +58,7 @@ class Command(BaseCommand):
                     return
                 record, is_new = store(reading, master, utc_offset_minutes=offset_minutes)
                 trades = record.trades.filter(state="closed").count()
+                refresh_board(broker.base_currency)
         except TenantError as error:
             raise CommandError(f"{error.code}: {error.message}") from error
         except ProrataError as error:

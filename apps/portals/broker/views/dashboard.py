@@ -19,7 +19,8 @@ from tenants.door import current_broker
 @require_role(*STAFF)
 def dashboard(request: HttpRequest) -> HttpResponse:
     """GET /office/."""
-    lines = master_lines(current_broker())
+    broker = current_broker()
+    lines = master_lines(broker)
     return render(
         request,
         "office/dashboard.html",
@@ -30,7 +31,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
             masters=sum(line.master.is_active for line in lines),
             investors=investors_count(),
             accounts=sum(line.accounts for line in lines),
-            totals=equity_by_currency(),
+            totals=equity_by_currency(broker),
             engine=_engine(),
             latest=AuditEntry.objects.select_related("actor").order_by("-pk")[:8],
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -13,7 +13,13 @@ from django.views.decorators.http import require_safe
 from apps.accounts.access import accounts_of, require_role
 from apps.accounts.models import Role, TradingAccount
 from apps.allocation.models import CashFlow
-from apps.allocation.selectors.accounts import equity_curve, flows_of, open_tickets
+from apps.allocation.selectors.accounts import (
+    Curve,
+    equity_curve,
+    flows_of,
+    open_tickets,
+    states_of,
+)
 from apps.billing.selectors.people import accruals
 from apps.portals.investor.accounts import OwnAccount, own_accounts
 from apps.portals.investor.page import investor, page, slug, zone
@@ -72,6 +78,7 @@ def curve(request: HttpRequest, account_id: UUID) -> JsonResponse:
     until, span = timezone.now(), RANGES[name]
     since = until - span if span else None
     points = equity_curve(account.id, since, until)
+    _end_flat(points, account, until)
     flows = flows_of(account.id, since, until).filter(kind__in=MARKED_FLOWS)
     return JsonResponse(
         {
@@ -92,6 +99,18 @@ def curve(request: HttpRequest, account_id: UUID) -> JsonResponse:
         },
         headers={"Cache-Control": "private, no-store"},
     )
+
+
+def _end_flat(points: Curve, account: TradingAccount, until: datetime) -> None:
+    """Without open tickets the equity is the balance, and the curve ends at it."""
+    state = states_of([account.id]).get(account.id)
+    if state is None or not points.at_s or open_tickets([account.id]).exists():
+        return
+    end_s = int(until.timestamp())
+    if points.at_s[-1] < end_s:
+        points.at_s.append(end_s)
+        points.balance_minor.append(state.balance_minor)
+        points.equity_minor.append(state.balance_minor)
 
 
 def _chosen(own: list[OwnAccount], wanted: str | None) -> OwnAccount | None:

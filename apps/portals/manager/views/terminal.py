@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from apps.accounts.access import masters_of, require_role
-from apps.accounts.models import Master, Role, User
+from apps.accounts.models import Master, Role, Symbol, User
 from apps.allocation.selectors.books import BAR_MINUTES, candles_of
 from apps.core.errors import InputError, NotFoundError, ProrataError, UnavailableError
 from apps.engine.client import Frame, QuoteView, latest_frame, latest_quotes
@@ -20,6 +20,8 @@ from apps.portals.manager.book import desk_of, nav
 from apps.portals.manager.forms import TicketForm
 from apps.portals.manager.views.tables import accounts_page, blocks_page
 from tenants.door import current_broker
+
+MAJORS = ("EURUSD", "GBPUSD", "USDJPY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,12 @@ def terminal(request: HttpRequest, book_id: UUID) -> HttpResponse:
     desk = desk_of(request, book_id)
     symbols = desk.symbols()
     frame = _frame(desk.broker, desk.book_id)
+    shown = first_symbol(symbols, frame)
     ticket = TicketForm(
         symbols=symbols,
         initial={
             "command_id": uuid.uuid4(),
-            "symbol": symbols[0].name if symbols else "",
+            "symbol": shown,
             "side": "buy",
             "kind": "market",
             "volume_lots": "1.00",
@@ -69,6 +72,7 @@ def terminal(request: HttpRequest, book_id: UUID) -> HttpResponse:
         "symbols": symbols,
         "quotes": _quotes(desk.broker),
         "ticket": ticket,
+        "shown": shown,
         "intervals": list(BAR_MINUTES),
         "open_blocks": blocks_page(request, desk, "open"),
         "pending_blocks": blocks_page(request, desk, "pending"),
@@ -76,6 +80,15 @@ def terminal(request: HttpRequest, book_id: UUID) -> HttpResponse:
         "accounts": accounts_page(request, desk),
     }
     return render(request, "manager/terminal.html", context)
+
+
+def first_symbol(symbols: list[Symbol], frame: Frame | None) -> str:
+    """What the terminal opens with: the symbol of the latest open block, else a major."""
+    names = [symbol.name for symbol in symbols]
+    held = [block.symbol for block in frame.blocks] if frame else []
+    majors = [name for major in MAJORS for name in names if name.startswith(major)]
+    wanted = [*reversed(held), *majors, *names]
+    return next((name for name in wanted if name in names), "")
 
 
 @require_GET

@@ -1,0 +1,1207 @@
+#!/usr/bin/env python3
+"""Verify the exported journal of one book: python3 verify_journal.py FILE
+
+One file, Python 3.11 or newer, the standard library alone, nothing of Prorata: an auditor can read
+all of it. It is longer than a file of ours may be for that reason.
+
+Every record is checked against its digest and its predecessor, then decided again from what it
+says was asked, told and quoted, and from the records before it: every lot (caps, minimum, largest
+remainder with carry), every share of a fill and of a close, every P&L, every balance. The first
+record that is wrong is named. Exit status: 0 right, 1 wrong, 2 not a readable export.
+docs/auditing.md describes the format, and what a journal alone cannot prove.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import struct
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from decimal import Context, Decimal
+from fractions import Fraction
+from math import gcd, lcm
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+ACTIVE, DETACHING, DETACHED = 0, 1, 2
+CARRY_LIMIT, CARRY_GRID = 1 << 40, 1 << 20
+ALLOCATED, RAISED_TO_MIN, REDIVIDED, CAP_MARGIN, CAP_ORDER, CAP_BELOW_MIN = 0, 1, 3, 14, 15, 19
+BELOW_MIN, ROUNDED_TO_ZERO, CLOSE_ONLY, NO_EQUITY, NO_RATE = 20, 21, 32, 34, 37
+PEOPLE = {"place_block", "close_block", "cancel_block", "link_account", "unlink_account",
+          "adjust_balance"}  # fmt: skip
+Event = dict[str, Any]
+Ints = list[int]
+
+
+class WrongError(Exception):
+    """A record does not follow from the records before it."""
+
+
+class RefusalError(Exception):
+    """What was asked or told cannot be done: the book refuses it and nothing changes."""
+
+
+# --- bytes: msgpack, packed vectors, the chain ---------------------------------------------------
+
+
+class Reader:
+    """Msgpack, as far as the journal uses it. Binary values are packed vectors of integers."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    def whole(self) -> Any:
+        value = self.value()
+        if self._at != len(self._data):
+            raise ValueError("bytes after the end")
+        return value
+
+    def _take(self, count: int) -> bytes:
+        self._at += count
+        if self._at > len(self._data):
+            raise ValueError("torn end")
+        return self._data[self._at - count : self._at]
+
+    def _uint(self, width: int) -> int:
+        return int.from_bytes(self._take(width), "big")
+
+    def value(self) -> Any:
+        tag = self._uint(1)
+        if tag <= 0x7F or tag >= 0xE0:
+            return tag if tag <= 0x7F else tag - 0x100
+        if tag <= 0x8F:
+            return self._map(tag & 0x0F)
+        if tag <= 0x9F:
+            return [self.value() for _ in range(tag & 0x0F)]
+        if tag <= 0xBF:
+            return self._take(tag & 0x1F).decode()
+        if 0xCC <= tag <= 0xD3:
+            width = 1 << (tag & 3)
+            return int.from_bytes(self._take(width), "big", signed=tag >= 0xD0)
+        if tag == 0xCB:
+            return struct.unpack(">d", self._take(8))[0]
+        if tag in (0xC0, 0xC2, 0xC3):
+            return {0xC0: None, 0xC2: False, 0xC3: True}[tag]
+        return self._long(tag)
+
+    def _long(self, tag: int) -> Any:
+        if 0xC4 <= tag <= 0xC6:
+            return vector(self._take(self._uint(1 << (tag - 0xC4))))
+        if 0xD9 <= tag <= 0xDB:
+            return self._take(self._uint(1 << (tag - 0xD9))).decode()
+        if tag in (0xDC, 0xDD):
+            return [self.value() for _ in range(self._uint(2 if tag == 0xDC else 4))]
+        if tag in (0xDE, 0xDF):
+            return self._map(self._uint(2 if tag == 0xDE else 4))
+        raise ValueError(f"unknown msgpack tag {tag:#x}")
+
+    def _map(self, size: int) -> dict[Any, Any]:
+        return {self.value(): self.value() for _ in range(size)}
+
+
+def vector(data: bytes) -> Ints:
+    """A byte of width (1, 2, 4, 8), then little-endian signed integers of that width."""
+    code = {1: "b", 2: "h", 4: "i", 8: "q"}.get(data[0] if data else 0)
+    if code is None or (len(data) - 1) % data[0]:
+        raise ValueError("not a packed vector")
+    return list(struct.unpack(f"<{(len(data) - 1) // data[0]}{code}", data[1:]))
+
+
+def digest_of(previous: bytes, row: dict[str, Any], body: bytes) -> bytes:
+    """SHA-256(previous ‖ seq ‖ epoch ‖ at_ms, 8 bytes big-endian each ‖ command id ‖ body)."""
+    head = b"".join(int(row[name]).to_bytes(8, "big") for name in ("seq", "epoch", "at_ms"))
+    return hashlib.sha256(previous + head + UUID(row["command_id"]).bytes + body).digest()
+
+
+# --- arithmetic ----------------------------------------------------------------------------------
+
+
+def half_up(value: Fraction) -> int:
+    """To the nearest integer, halves away from zero."""
+    size = (2 * abs(value.numerator) + value.denominator) // (2 * value.denominator)
+    return -size if value < 0 else size
+
+
+def ten(power: int) -> Fraction:
+    size: int = 10 ** abs(power)
+    return Fraction(size) if power >= 0 else Fraction(1, size)
+
+
+def serve(scores: Ints, unit: int, weights: Ints, ids: Ints, volume: int) -> Ints:
+    """The `volume` largest of the units score − 0, − 1, − 2 … (scores over `unit`).
+
+    Ties to the larger fraction, then the larger weight, then the lower id.
+    """
+    floors = [score // unit for score in scores]
+
+    def above(level: int) -> int:
+        return sum(floor - level for floor in floors if floor > level)
+
+    low, high = min(floors) - volume - 1, max(floors)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if above(middle) <= volume else (middle, high)
+    shares = [max(0, floor - high) for floor in floors]
+    order = sorted(
+        (at for at, floor in enumerate(floors) if floor >= high),
+        key=lambda at: (-(scores[at] % unit), -weights[at], ids[at]),
+    )
+    for at in order[: volume - sum(shares)]:
+        shares[at] += 1
+    return shares
+
+
+def apportion(targets: Ints, given: Ints, total: int, ids: Ints) -> Ints:
+    """Hamilton with memory: what brings Σ given up to `total`, by F·a/A − g."""
+    whole, new = sum(targets), total - sum(given)
+    if total > whole:
+        raise RefusalError("fill_exceeds_block")
+    if new <= 0:
+        return [0] * len(targets)
+    scores = [t * total - g * whole for t, g in zip(targets, given, strict=True)]
+    return serve(scores, whole, targets, ids, new)
+
+
+def over(numerators: Ints, old: int, new: int) -> Ints:
+    """Carries over another denominator, half up where it does not divide."""
+    return [(2 * value * new + old) // (2 * old) for value in numerators]
+
+
+Carry = tuple[Ints, int]
+
+
+def largest_remainder(
+    weights: Ints, ids: Ints, volume: int, carry: Carry | None
+) -> tuple[Ints, Carry | None]:
+    """Divide `volume` by `weights`, with what earlier blocks owe; the new carry."""
+    common = gcd(*weights)
+    weights = [weight // common for weight in weights]
+    total = sum(weights)
+    if carry is None:
+        return serve([volume * w for w in weights], total, weights, ids, volume), None
+    unit = lcm(carry[1], total)
+    is_exact = unit <= CARRY_LIMIT
+    if not is_exact:
+        carry = over(*carry, CARRY_GRID), CARRY_GRID
+        unit = lcm(CARRY_GRID, total)
+    scores = [
+        volume * w * (unit // total) + owed * (unit // carry[1])
+        for w, owed in zip(weights, carry[0], strict=True)
+    ]
+    shares = serve(scores, unit, weights, ids, volume)
+    left = [score - share * unit for score, share in zip(scores, shares, strict=True)]
+    return shares, (left, unit) if is_exact else (over(left, unit, CARRY_GRID), CARRY_GRID)
+
+
+# --- one allocation ------------------------------------------------------------------------------
+
+
+class Allocation:
+    """One block divided: participation → shares → redistribution → caps → minimum lot."""
+
+    def __init__(self, rule: dict[str, Any], volume: int, ids: Ints, weights: Ints) -> None:
+        self.rule, self.volume, self.ids, self.weights = rule, volume, ids, weights
+        self.reasons: Ints = []
+        self.caps: Ints = []
+        self.cap_reasons: Ints = []
+        self.minimum = 1
+        self.carry: Carry | None = None
+        self.quotas: list[Fraction] = [Fraction(0)] * len(ids)
+
+    def divide(self, free: set[int], volume: int) -> tuple[Ints, Carry | None]:
+        """`volume` among the places in `free` by the rule's residual policy."""
+        steps, places = [0] * len(self.ids), sorted(free)
+        if not places:
+            return steps, self.carry
+        weights, ids = [self.weights[at] for at in places], [self.ids[at] for at in places]
+        carry = self.carry
+        if self.rule["residual_policy"] == "largest_remainder":
+            own = None
+            if self.rule["carry_forward"]:
+                whole = carry or ([0] * len(self.ids), 1)
+                own = [whole[0][at] for at in places], whole[1]
+            shares, left = largest_remainder(weights, ids, volume, own)
+            if left is not None:
+                merged = over(*whole, left[1])
+                for at, value in zip(places, left[0], strict=True):
+                    merged[at] = value
+                carry = merged, left[1]
+        else:
+            shares = self._floors_and_rest(weights, ids, volume)
+        for at, share in zip(places, shares, strict=True):
+            steps[at] = share
+        return steps, carry
+
+    def _floors_and_rest(self, weights: Ints, ids: Ints, volume: int) -> Ints:
+        shares = [volume * weight // sum(weights) for weight in weights]
+        rest, policy = volume - sum(shares), self.rule["residual_policy"]
+        if policy == "overflow_account":
+            if self.rule["overflow_account_id"] not in ids:
+                raise RefusalError("overflow_account_absent")
+            shares[ids.index(self.rule["overflow_account_id"])] += rest
+            return shares
+        by_id = policy == "round_robin"
+        order = sorted(range(len(ids)), key=lambda at: (0 if by_id else -weights[at], ids[at]))
+        for at in order[:rest]:
+            shares[at] += 1
+        return shares
+
+    def run(self) -> Ints:
+        """Final steps; `reasons`, `quotas` and `carry` say the rest."""
+        live = {at for at, reason in enumerate(self.reasons) if reason == ALLOCATED}
+        if self.rule["method"] == "ratio":
+            return self._ratio(live)
+        free = {at for at in live if self.weights[at] > 0}
+        total = sum(self.weights[at] for at in free)
+        for at in free:
+            self.quotas[at] = Fraction(self.volume * self.weights[at], total)
+        first, carry = self.divide(free, self.volume)
+        steps = self._settle(free, first)
+        self.carry = carry
+        for at in free:
+            if self.reasons[at] == ALLOCATED and steps[at] != first[at]:
+                self.reasons[at] = REDIVIDED
+        return self._clip(steps, free)
+
+    def _ratio(self, live: set[int]) -> Ints:
+        steps = [self.volume if at in live else 0 for at in range(len(self.ids))]
+        self.quotas = [Fraction(value) for value in steps]
+        if self.rule["below_min"] == "bump_to_min":
+            for at in live:
+                if steps[at] < self.minimum:
+                    steps[at], self.reasons[at] = self.minimum, RAISED_TO_MIN
+        return self._clip(steps, live)
+
+    def _settle(self, free: set[int], first: Ints) -> Ints:
+        if self.rule["cap_policy"] == "clip":
+            return self._settle_minimum(free, self.volume, first, self.reasons)
+        capped: set[int] = set()
+        while True:
+            left = self.volume - sum(self.caps[at] for at in capped)
+            start = self.divide(free - capped, left)[0] if capped else first
+            marks = self.reasons.copy()
+            steps = self._settle_minimum(free - capped, left, start, marks)
+            above = {at for at in free - capped if steps[at] > self.caps[at]}
+            if not above:
+                self.reasons[:] = marks
+                for at in capped:
+                    steps[at], self.reasons[at] = self.caps[at], self.cap_reasons[at]
+                return steps
+            capped |= above
+
+    def _settle_minimum(self, free: set[int], volume: int, steps: Ints, reasons: Ints) -> Ints:
+        if self.rule["below_min"] == "skip":
+            return steps.copy()
+        free, bump = free.copy(), self.rule["below_min"] == "bump_to_min"
+        steps, raised = steps.copy(), set[int]()
+        affordable = volume // self.minimum
+        if bump and affordable < len(free):
+            order = sorted(free, key=lambda at: (-self.weights[at], self.ids[at]))
+            for at in order[affordable:]:
+                free.discard(at)
+                reasons[at] = BELOW_MIN
+            steps = self.divide(free, volume)[0]
+        while True:
+            low = {at for at in free if steps[at] < self.minimum}
+            if not (low if bump else {at for at in low if steps[at] > 0}):
+                break
+            free -= low
+            for at in low:
+                reasons[at] = RAISED_TO_MIN if bump else BELOW_MIN
+            if bump:
+                raised |= low
+                volume -= self.minimum * len(low)
+            steps = self.divide(free, volume)[0]
+        for at in raised:
+            steps[at] = self.minimum
+        return steps
+
+    def _clip(self, steps: Ints, live: set[int]) -> Ints:
+        for at in live:
+            if steps[at] > self.caps[at]:
+                steps[at], self.reasons[at] = self.caps[at], self.cap_reasons[at]
+            if steps[at] < self.minimum:
+                why = self.reasons[at]
+                if 10 <= why < CAP_BELOW_MIN:
+                    self.reasons[at] = CAP_BELOW_MIN
+                else:
+                    untouched = why in (ALLOCATED, REDIVIDED) and steps[at] == 0
+                    self.reasons[at] = ROUNDED_TO_ZERO if untouched else BELOW_MIN
+                steps[at] = 0
+        return steps
+
+
+# --- the book ------------------------------------------------------------------------------------
+
+
+@dataclass
+class Member:
+    """An account of the book. `opening` + P&L + flows = `balance`, minor units."""
+
+    account_id: int
+    place: int
+    currency: str
+    leverage: int
+    balance: int
+    status: int = ACTIVE
+
+
+@dataclass
+class Order:
+    """A block or a close, and what its master order was filled so far."""
+
+    deals: list[str] = field(default_factory=list)
+    filled: int = 0
+    point_steps: int = 0
+
+
+@dataclass
+class Block(Order):
+    """Ticket lists are in ticket order; ticket i has the id first_ticket + i."""
+
+    placed: Event = field(default_factory=dict)
+    status: str = "pending"
+    price: int = 0
+    first_ticket: int = 0
+    accounts: Ints = field(default_factory=list)
+    target: Ints = field(default_factory=list)
+    open: Ints = field(default_factory=list)
+    closing: Ints = field(default_factory=list)
+    base: Ints = field(default_factory=list)
+    given: Ints = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        return str(self.placed["block_id"])
+
+    @property
+    def free(self) -> Ints:
+        return [a - b for a, b in zip(self.open, self.closing, strict=True)]
+
+    def rebase(self) -> None:
+        self.base, self.given = self.free, [0] * len(self.open)
+
+
+@dataclass
+class Close(Order):
+    event: Event = field(default_factory=dict)
+
+
+class Book:
+    """What the records so far add up to. `events(body)` says what must follow from a body."""
+
+    def __init__(self) -> None:
+        self.opened: Event = {}
+        self.digits: dict[str, int] = {}
+        self.members: dict[int, Member] = {}
+        self.symbols: dict[str, Event] = {}
+        self.exposure: dict[str, dict[int, Ints]] = {}
+        self.carries: dict[str, tuple[dict[int, int], int]] = {}
+        self.blocks: dict[str, Block] = {}
+        self.closes: dict[str, Close] = {}
+        self.waiting: dict[str, Event] = {}
+        self.next_ticket = 0
+        self.counts = {"blocks": 0, "tickets": 0, "closes": 0, "lots_steps": 0}
+        self._inputs: Event = {}
+        self._rates: dict[tuple[str, str], Decimal | None] = {}
+        self._margins: dict[tuple[str, str, int], Fraction | None] = {}
+
+    # Quotes and rates, from what the record says was read.
+
+    def _quote(self, symbol: str, *, fresh: bool = False) -> Ints | None:
+        quote: Ints | None = self._inputs["quotes"].get(symbol)
+        if fresh:
+            if quote is None:
+                raise RefusalError("no_quote")
+            if self._inputs["now_ms"] - quote[2] > self._inputs["quote_max_age_ms"]:
+                raise RefusalError("stale_quote")
+        return quote
+
+    def _direct(self, base: str, quote: str) -> Decimal | None:
+        for pair, is_inverse in (((base, quote), False), ((quote, base), True)):
+            names = [
+                name
+                for name, s in self.symbols.items()
+                if s["margin_mode"] == "fx" and (s["base_currency"], s["quote_currency"]) == pair
+            ]
+            found = self._quote(min(names)) if names else None
+            if found is not None:
+                digits = self.symbols[min(names)]["digits"]
+                mid = Decimal(found[0] + found[1]).scaleb(-digits) / 2
+                return 1 / mid if is_inverse else mid
+        return None
+
+    def rate(self, base: str, quote: str) -> Decimal | None:
+        """At mid, eight significant digits; directly, else over USD, else over EUR."""
+        if base == quote:
+            return Decimal(1)
+        if (base, quote) not in self._rates:
+            self._rates[base, quote] = self._find_rate(base, quote)
+        return self._rates[base, quote]
+
+    def _find_rate(self, base: str, quote: str) -> Decimal | None:
+        found = self._direct(base, quote)
+        for pivot in ("USD", "EUR"):
+            if found is None and pivot not in (base, quote):
+                first, second = self._direct(base, pivot), self._direct(pivot, quote)
+                if first is not None and second is not None:
+                    found = first * second
+        return None if found is None else Context(prec=8).plus(found)
+
+    def _value(self, symbol: Event, rate: Decimal, currency: str) -> Fraction:
+        """Minor units of `currency` per point and step."""
+        lots = Fraction(symbol["contract_size"]) * Fraction(symbol["volume_step"])
+        return lots * Fraction(rate) * ten(self.digits[currency] - symbol["digits"])
+
+    def _floating(self) -> dict[int, int]:
+        total = dict.fromkeys(self.members, 0)
+        for name in self.exposure:
+            quote, held = self._quote(name), self.exposure[name]
+            if quote is None:
+                if any(e[0] or e[2] for e in held.values()):
+                    raise RefusalError("no_quote")
+                continue
+            symbol = self.symbols[name]
+            for account, (longs, long_cost, shorts, short_cost) in held.items():
+                currency = self.members[account].currency
+                moved = longs * quote[0] - long_cost + short_cost - shorts * quote[1]
+                rate = self.rate(symbol["quote_currency"], currency) if moved else None
+                if rate is not None:
+                    total[account] += half_up(moved * self._value(symbol, rate, currency))
+        return total
+
+    def _margin_per_step(self, symbol: Event, member: Member) -> Fraction | None:
+        """Minor units that one step takes; FX by the base's rate, CFD by the price."""
+        key = symbol["name"], member.currency, member.leverage
+        if key not in self._margins:
+            self._margins[key] = self._find_margin(symbol, member)
+        return self._margins[key]
+
+    def _find_margin(self, symbol: Event, member: Member) -> Fraction | None:
+        rate = self.rate(symbol["margin_currency"], member.currency)
+        if rate is None:
+            return None
+        units = Fraction(symbol["volume_step"]) * Fraction(symbol["contract_size"])
+        if symbol["margin_mode"] == "cfd":
+            quote = self._quote(symbol["name"])
+            if quote is None:
+                return None
+            units *= Fraction(quote[0] + quote[1], 2) * ten(-symbol["digits"])
+        leverage: int = max(1, min(member.leverage, symbol["max_leverage"]))
+        return units / leverage * Fraction(rate) * ten(self.digits[member.currency])
+
+    def _used_margin(self, member: Member) -> int:
+        used = 0
+        for name, held in self.exposure.items():
+            longs, _, shorts, _ = held.get(member.account_id, [0, 0, 0, 0])
+            per_step = (
+                self._margin_per_step(self.symbols[name], member) if longs or shorts else None
+            )
+            if per_step is not None:
+                used += half_up(max(longs, shorts) * per_step)
+        return used
+
+    # What must follow.
+
+    def events(self, body: Event) -> list[Event]:
+        """The events of a body, derived; RefusalError when it had to be refused."""
+        self._inputs, self._rates, self._margins = body["inputs"], {}, {}
+        asked = body["stimulus"]
+        handler = getattr(self, f"_on_{asked['type']}", None)
+        if handler is None:
+            raise WrongError(f"holds a stimulus of unknown type {asked['type']!r}")
+        if (asked["type"] == "open_book") == bool(self.opened):
+            raise WrongError("opens the book again, or uses it before it was opened")
+        found: list[Event] = handler(asked)
+        return found
+
+    def _on_open_book(self, asked: Event) -> list[Event]:
+        names = ("book_id", "book_no", "master_login", "currency", "currency_digits")
+        return [{"type": "book_opened", **{name: asked[name] for name in names}}]
+
+    def _on_define_symbols(self, asked: Event) -> list[Event]:
+        return [{"type": "symbol_defined", "symbol": symbol} for symbol in asked["symbols"]]
+
+    def _on_link_account(self, asked: Event) -> list[Event]:
+        account = self._inputs["account"]
+        member = self.members.get(asked["account_id"])
+        if account is None or account["account_id"] != asked["account_id"]:
+            raise RefusalError("account_unknown")
+        if member is not None and member.status != DETACHED:
+            raise RefusalError("already_linked")
+        return [{"type": "member_linked", "account": account}]
+
+    def _on_place_block(self, asked: Event) -> list[Event]:
+        symbol = self._symbol(asked["symbol"])
+        steps = self._steps_of(asked["volume_lots"], symbol)
+        if not symbol["min_steps"] <= steps <= symbol["max_steps"]:
+            raise RefusalError("volume_limits")
+        quote, price = self._quote(symbol["name"], fresh=True), None
+        assert quote is not None
+        if asked["kind"] != "market":
+            price = self._whole(Decimal(asked["price"]).scaleb(symbol["digits"]))
+            if is_reached(asked["side"], asked["kind"], price, quote):
+                raise RefusalError("price_wrong_side")
+        placed = {
+            "type": "block_placed",
+            "block_id": asked["command_id"],
+            "symbol": symbol["name"],
+            "side": asked["side"],
+            "kind": asked["kind"],
+            "price_points": price,
+            "requested_steps": steps,
+            "rule": asked["rule"],
+            "participants": [m.account_id for m in self.members.values() if m.status == ACTIVE],
+            "placed_at_ms": self._inputs["now_ms"],
+            "digits": symbol["digits"],
+            "volume_step": symbol["volume_step"],
+        }
+        if not placed["participants"]:
+            raise RefusalError("no_participants")
+        return [placed] if price is not None else [placed, self._allocated(placed)]
+
+    def _on_trigger_block(self, asked: Event) -> list[Event]:
+        block = self._block(asked["block_id"])
+        quote = self._quote(block.placed["symbol"], fresh=True)
+        assert quote is not None
+        if block.status != "pending":
+            raise RefusalError("block_not_pending")
+        kind, price = block.placed["kind"], block.placed["price_points"]
+        if not is_reached(block.placed["side"], kind, price, quote):
+            raise RefusalError("price_not_reached")
+        return [self._allocated(block.placed)]
+
+    def _allocated(self, placed: Event) -> Event:
+        symbol = self.symbols[placed["symbol"]]
+        quote = self._quote(symbol["name"], fresh=True)
+        assert quote is not None
+        ids = [a for a in placed["participants"] if self.members[a].status != DETACHED]
+        if not ids:
+            raise RefusalError("no_participants")
+        floating = self._floating()
+        equity = [self.members[a].balance + floating[a] for a in ids]
+        rates = {
+            currency: rate
+            for currency in {m.currency for m in self.members.values()}
+            if (rate := self.rate(currency, self.opened["currency"])) is not None
+        }
+        weights = [
+            self._common(money, self.members[a].currency, rates)
+            for a, money in zip(ids, equity, strict=True)
+        ]
+        by_equity = placed["rule"]["method"] == "equity"
+        if placed["rule"]["method"] not in ("equity", "equal", "ratio"):
+            raise WrongError(f"allocates by {placed['rule']['method']}, unknown to this verifier")
+        work = Allocation(
+            placed["rule"],
+            placed["requested_steps"],
+            ids,
+            weights if by_equity else [1] * len(ids),
+        )
+        for account, weight, money in zip(ids, weights, equity, strict=True):
+            member = self.members[account]
+            reason = ALLOCATED if member.status == ACTIVE else CLOSE_ONLY
+            reason = reason if member.currency in rates else NO_RATE
+            if reason == ALLOCATED and by_equity and weight <= 0:
+                reason = NO_EQUITY
+            work.reasons.append(reason)
+            cap = self._margin_cap(symbol, member, money)
+            work.caps.append(min(cap, symbol["max_steps"]))
+            work.cap_reasons.append(CAP_MARGIN if cap < symbol["max_steps"] else CAP_ORDER)
+        work.minimum = symbol["min_steps"]
+        kept = self.carries.get(symbol["name"])
+        work.carry = ([kept[0].get(a, 0) for a in ids], kept[1]) if kept else None
+        steps = work.run()
+        if sum(steps) <= 0:
+            raise RefusalError("nothing_allocated")
+        uses_carry = (
+            placed["rule"]["carry_forward"]
+            and placed["rule"]["residual_policy"] == "largest_remainder"
+            and placed["rule"]["method"] != "ratio"
+        )
+        carry = work.carry if uses_carry and work.carry is not None else ([], 1)
+        return {
+            "type": "block_allocated",
+            "block_id": placed["block_id"],
+            "bid_points": quote[0],
+            "ask_points": quote[1],
+            "quote_at_ms": quote[2],
+            "account_ids": ids,
+            "equity_minor": equity,
+            "weights": weights,
+            "rates": {currency: str(rate) for currency, rate in rates.items()},
+            "cap_steps": work.caps,
+            "steps": steps,
+            "reasons": work.reasons,
+            "quotas_e8": [] if by_equity else [int(q * 10**8) for q in work.quotas],
+            "carry": carry[0],
+            "carry_denominator": carry[1],
+            "order_steps": sum(steps),
+            "residual_steps": placed["requested_steps"] - sum(steps),
+            "first_ticket_id": self.next_ticket,
+            "decided_at_ms": self._inputs["now_ms"],
+        }
+
+    def _common(self, money: int, currency: str, rates: dict[str, Decimal]) -> int:
+        """Money in the book's currency, for weighing."""
+        if currency not in rates or currency == self.opened["currency"]:
+            return money if currency in rates else 0
+        shift = self.digits[self.opened["currency"]] - self.digits[currency]
+        return half_up(money * Fraction(rates[currency]) * ten(shift))
+
+    def _margin_cap(self, symbol: Event, member: Member, equity: int) -> int:
+        per_step = self._margin_per_step(symbol, member)
+        if per_step is None:
+            return 0
+        level: int = self._inputs["margin_level_min_pct"]
+        free = max(equity * 100 // level - self._used_margin(member), 0)
+        return free // per_step
+
+    def _on_cancel_block(self, asked: Event) -> list[Event]:
+        block = self._block(asked["block_id"])
+        if block.status == "pending":
+            return [{"type": "block_cancelled", "block_id": block.id,
+                     "code": "cancelled_by_user", "raw": ""}]  # fmt: skip
+        if block.status != "sent":
+            raise RefusalError("block_not_pending")
+        cancel_id = str(uuid5(UUID(asked["command_id"]), "cancel"))
+        return [{"type": "cancel_requested", "block_id": block.id, "cancel_id": cancel_id}]
+
+    def _on_cancel_report(self, asked: Event) -> list[Event]:
+        self._waiting(asked["cancel_id"])
+        return [{"type": "cancel_settled", "cancel_id": asked["cancel_id"],
+                 "done": asked["done"], "code": asked["code"]}]  # fmt: skip
+
+    def _on_booking(self, asked: Event) -> list[Event]:
+        self._waiting(asked["booking_id"])
+        names = ("booking_id", "done", "code", "raw", "differences")
+        return [{"type": "booking_settled", **{name: asked[name] for name in names}}]
+
+    def _on_adjust_balance(self, asked: Event) -> list[Event]:
+        member = self._member(asked["account_id"])
+        amount = asked["amount_minor"] if asked["kind"] == "deposit" else -asked["amount_minor"]
+        if asked["amount_minor"] <= 0:
+            raise RefusalError("amount_invalid")
+        if amount < 0:
+            equity = member.balance + self._floating()[member.account_id]
+            free = min(member.balance, equity - self._used_margin(member)) + sum(
+                min(0, op["amount_minor"])
+                for op in self.waiting.values()
+                if op.get("account_id") == member.account_id
+            )
+            if -amount > free:
+                raise RefusalError("insufficient_funds")
+        return [{"type": "balance_requested", "operation_id": asked["command_id"],
+                 "account_id": asked["account_id"], "kind": asked["kind"],
+                 "amount_minor": amount, "comment": asked["comment"]}]  # fmt: skip
+
+    def _on_balance(self, asked: Event) -> list[Event]:
+        requested = self._waiting(asked["operation_id"])
+        told = {name: asked[name] for name in ("done", "code", "raw")}
+        return [{**requested, **told, "type": "balance_settled", "at_ms": self._inputs["now_ms"]}]
+
+    def _on_unlink_account(self, asked: Event) -> list[Event]:
+        member = self._member(asked["account_id"])
+        closes = []
+        for block in self.blocks.values():
+            if block.status == "open":
+                close_id = uuid5(UUID(asked["command_id"]), block.id)
+                steps = self._all_of(block, block.free, {member.account_id})
+                if any(steps):
+                    self._quote(block.placed["symbol"], fresh=True)
+                    closes.append(
+                        self._close_request(block, close_id, steps, self._inputs["now_ms"], True)
+                    )
+        if member.status == DETACHING and not closes:
+            raise RefusalError("already_detaching")
+        events: list[Event] = [
+            {"type": "member_detaching", "account_id": member.account_id,
+             "close_ids": [close["close_id"] for close in closes]}, *closes]  # fmt: skip
+        held = (b for b in self.blocks.values() if b.status in ("sent", "open"))
+        if not any(self._holds(block, member.account_id) for block in held):
+            events.append(self._detached(member))
+        return events
+
+    def _on_close_block(self, asked: Event) -> list[Event]:
+        block = self._block(asked["block_id"])
+        if block.status != "open":
+            raise RefusalError("block_not_open")
+        symbol, free = self.symbols[block.placed["symbol"]], sum(block.free)
+        self._quote(symbol["name"], fresh=True)
+        if asked["volume_lots"] is not None:
+            total = self._steps_of(asked["volume_lots"], symbol)
+        elif asked["fraction"] is not None:
+            total = half_up(free * Fraction(asked["fraction"]))
+        else:
+            total = free
+        if not 0 < total <= free:
+            raise RefusalError("close_exceeds_open")
+        steps = apportion(block.base, block.given, sum(block.given) + total, block.accounts)
+        for at, left in enumerate(block.free):
+            if steps[at] and 0 < left - steps[at] < symbol["min_steps"]:
+                steps[at] = left
+        close_id, now_ms = UUID(asked["command_id"]), self._inputs["now_ms"]
+        return [self._close_request(block, close_id, steps, now_ms, False)]
+
+    def _close_request(
+        self, block: Block, close_id: UUID, steps: Ints, now_ms: int, detaches: bool
+    ) -> Event:
+        chosen = [at for at, value in enumerate(steps) if value]
+        return {
+            "type": "close_requested",
+            "close_id": str(close_id),
+            "block_id": block.id,
+            "ticket_ids": [block.first_ticket + at for at in chosen],
+            "account_ids": [block.accounts[at] for at in chosen],
+            "steps": [steps[at] for at in chosen],
+            "order_steps": sum(steps),
+            "detaches": detaches,
+            "decided_at_ms": now_ms,
+        }
+
+    def _on_fill(self, asked: Event) -> list[Event]:
+        order = self._order(asked["order_id"])
+        if asked["leaves_steps"] > 0:
+            names = ("order_id", "deal_id", "steps", "price_points")
+            return [{"type": "order_partly_filled", **{name: asked[name] for name in names}}]
+        deals = [*order.deals, asked["deal_id"]]
+        points = order.point_steps + asked["steps"] * asked["price_points"]
+        return self._complete(
+            order, deals, order.filled + asked["steps"], points, asked["rates"], asked["at_ms"]
+        )
+
+    def _on_order_ended(self, asked: Event) -> list[Event]:
+        order, now_ms = self._order(asked["order_id"]), self._inputs["now_ms"]
+        if order.filled:
+            return self._complete(order, order.deals, order.filled, order.point_steps, {}, now_ms)
+        why = {"code": asked["code"], "raw": asked["raw"]}
+        if isinstance(order, Close):
+            ids = {name: order.event[name] for name in ("close_id", "block_id")}
+            return [{"type": "close_ended", **ids, **why}]
+        kind = "block_rejected" if asked["how"] == "rejected" else "block_cancelled"
+        off: Event = {"type": kind, "block_id": order.id, **why}
+        return [off, *self._flat(order.accounts, order.id)]
+
+    def _complete(
+        self, order: Order, deals: list[str], steps: int, points: int, rates: Event, at_ms: int
+    ) -> list[Event]:
+        price = half_up(Fraction(points, steps))
+        common = {
+            "deal_ids": deals,
+            "price_points": price,
+            "filled_steps": steps,
+            "house_points_steps": points - price * steps,
+            "at_ms": at_ms,
+        }
+        if isinstance(order, Close):
+            return self._close_filled(order, common, rates)
+        assert isinstance(order, Block)
+        shares = apportion(order.target, [0] * len(order.target), steps, order.accounts)
+        filled: Event = {
+            "type": "block_filled",
+            "block_id": order.id,
+            "first_ticket_id": order.first_ticket,
+            "account_ids": order.accounts,
+            "steps": shares,
+            "booking_id": str(uuid5(UUID(order.id), f"book:{deals[-1]}")),
+            **common,
+        }
+        leaving = {m.account_id for m in self.members.values() if m.status == DETACHING}
+        late = self._all_of(order, shares, leaving)
+        if not any(late):
+            return [filled]
+        close_id = uuid5(UUID(order.id), "leavers")
+        return [filled, self._close_request(order, close_id, late, at_ms, True)]
+
+    def _close_filled(self, close: Close, common: Event, rates: Event) -> list[Event]:
+        asked, block = close.event, self.blocks[close.event["block_id"]]
+        accounts, zeros = asked["account_ids"], [0] * len(asked["steps"])
+        steps = apportion(asked["steps"], zeros, common["filled_steps"], accounts)
+        pnl, used = self._realise(block, accounts, steps, common["price_points"], rates)
+        filled: Event = {
+            "type": "close_filled",
+            "close_id": asked["close_id"],
+            "block_id": block.id,
+            "ticket_ids": asked["ticket_ids"],
+            "account_ids": accounts,
+            "steps": steps,
+            "pnl_minor": pnl,
+            "rates": used,
+            "booking_id": str(uuid5(UUID(asked["close_id"]), f"book:{common['deal_ids'][-1]}")),
+            **common,
+        }
+        if sum(block.open) == sum(steps):
+            closed = {"type": "block_closed", "block_id": block.id, "at_ms": common["at_ms"]}
+            return [filled, closed, *self._flat(accounts, block.id)]
+        left = [
+            block.open[ticket - block.first_ticket] - share
+            for ticket, share in zip(asked["ticket_ids"], steps, strict=True)
+        ]
+        flat = [account for account, rest in zip(accounts, left, strict=True) if rest == 0]
+        return [filled, *self._flat(flat, block.id)]
+
+    def _realise(
+        self, block: Block, accounts: Ints, steps: Ints, price: int, rates: Event
+    ) -> tuple[Ints, dict[str, str]]:
+        """P&L per ticket, minor units, at the fill's own rates or else this book's."""
+        symbol = self.symbols[block.placed["symbol"]]
+        move = (price - block.price) * (1 if block.placed["side"] == "buy" else -1)
+        used: dict[str, str] = {}
+        values: dict[str, Fraction] = {}
+        for currency in {self.members[a].currency for a in accounts}:
+            told = rates.get(currency)
+            rate = Decimal(told) if told else self.rate(symbol["quote_currency"], currency)
+            if rate is None:
+                raise RefusalError("rate_missing")
+            used[currency] = str(rate)
+            values[currency] = self._value(symbol, rate, currency)
+        pnl = [
+            half_up(move * count * values[self.members[account].currency])
+            for account, count in zip(accounts, steps, strict=True)
+        ]
+        return pnl, used
+
+    def _flat(self, accounts: Iterable[int], but: str) -> list[Event]:
+        """Leaving members that have nothing left outside the block `but`."""
+        found = sorted((self.members[a] for a in set(accounts)), key=lambda m: m.place)
+        others = [block for key, block in self.blocks.items() if key != but]
+        return [
+            self._detached(member)
+            for member in found
+            if member.status == DETACHING
+            and not any(self._holds(block, member.account_id) for block in others)
+        ]
+
+    def _detached(self, member: Member) -> Event:
+        return {"type": "member_detached", "account_id": member.account_id,
+                "balance_minor": member.balance}  # fmt: skip
+
+    def _holds(self, block: Block, account: int) -> bool:
+        steps = block.target if block.status == "sent" else block.open
+        return any(a == account and s > 0 for a, s in zip(block.accounts, steps, strict=False))
+
+    def _all_of(self, block: Block, steps: Ints, accounts: set[int]) -> Ints:
+        pairs = zip(block.accounts, steps, strict=True)
+        return [value if account in accounts else 0 for account, value in pairs]
+
+    def _whole(self, value: Decimal | Fraction) -> int:
+        if value != int(value):
+            raise RefusalError("off_grid")
+        return int(value)
+
+    def _steps_of(self, lots: str, symbol: Event) -> int:
+        return self._whole(Fraction(lots) / Fraction(symbol["volume_step"]))
+
+    def _symbol(self, name: str) -> Event:
+        if name not in self.symbols:
+            raise RefusalError("unknown_symbol")
+        return self.symbols[name]
+
+    def _member(self, account_id: int) -> Member:
+        member = self.members.get(account_id)
+        if member is None or member.status == DETACHED:
+            raise RefusalError("account_not_linked")
+        return member
+
+    def _block(self, block_id: str) -> Block:
+        if block_id not in self.blocks:
+            raise RefusalError("block_not_open")
+        return self.blocks[block_id]
+
+    def _order(self, order_id: str) -> Block | Close:
+        block = self.blocks.get(order_id)
+        if order_id in self.closes:
+            return self.closes[order_id]
+        if block is None or block.status != "sent":
+            raise RefusalError("order_not_waiting")
+        return block
+
+    def _waiting(self, key: str) -> Event:
+        if key not in self.waiting:
+            raise RefusalError("not_pending")
+        return self.waiting[key]
+
+    # What it does to the book.
+
+    def apply(self, event: Event) -> None:
+        """Bookkeeping of one event that was derived."""
+        getattr(self, f"_apply_{event['type']}")(event)
+
+    def _apply_book_opened(self, event: Event) -> None:
+        self.opened = event
+        self.digits[event["currency"]] = event["currency_digits"]
+        self.next_ticket = (event["book_no"] << 32) + 1
+
+    def _apply_symbol_defined(self, event: Event) -> None:
+        self.symbols[event["symbol"]["name"]] = event["symbol"]
+
+    def _apply_member_linked(self, event: Event) -> None:
+        account = event["account"]
+        key = account["account_id"]
+        self.digits.setdefault(account["currency"], account["currency_digits"])
+        place = self.members[key].place if key in self.members else len(self.members)
+        self.members[key] = Member(
+            key, place, account["currency"], account["leverage"], account["balance_minor"]
+        )
+        self._forget_carry(key)
+
+    def _forget_carry(self, account_id: int) -> None:
+        for numerators, _ in self.carries.values():
+            numerators.pop(account_id, None)
+
+    def _apply_member_detaching(self, event: Event) -> None:
+        self.members[event["account_id"]].status = DETACHING
+
+    def _apply_member_detached(self, event: Event) -> None:
+        self.members[event["account_id"]].status = DETACHED
+        self._forget_carry(event["account_id"])
+
+    def _apply_block_placed(self, event: Event) -> None:
+        self.blocks[event["block_id"]] = Block(placed=event)
+
+    def _apply_block_allocated(self, event: Event) -> None:
+        block = self.blocks[event["block_id"]]
+        served = [at for at, steps in enumerate(event["steps"]) if steps]
+        block.status, block.first_ticket = "sent", event["first_ticket_id"]
+        block.accounts = [event["account_ids"][at] for at in served]
+        block.target = [event["steps"][at] for at in served]
+        block.open, block.closing, block.base, block.given = ([0] * len(served) for _ in range(4))
+        self.next_ticket += len(served)
+        self.counts["blocks"] += 1
+        self.counts["tickets"] += len(served)
+        self.counts["lots_steps"] += event["order_steps"]
+        if event["carry"]:
+            symbol, unit = block.placed["symbol"], event["carry_denominator"]
+            old, before = self.carries.get(symbol, ({}, 1))
+            kept = dict(zip(old, over(list(old.values()), before, unit), strict=True))
+            kept.update(zip(event["account_ids"], event["carry"], strict=True))
+            self.carries[symbol] = kept, unit
+
+    def _apply_cancel_requested(self, event: Event) -> None:
+        self.waiting[event["cancel_id"]] = {}
+
+    def _apply_cancel_settled(self, event: Event) -> None:
+        del self.waiting[event["cancel_id"]]
+
+    def _apply_booking_settled(self, event: Event) -> None:
+        del self.waiting[event["booking_id"]]
+
+    def _apply_block_cancelled(self, event: Event) -> None:
+        del self.blocks[event["block_id"]]
+
+    _apply_block_rejected = _apply_block_closed = _apply_block_cancelled
+
+    def _apply_order_partly_filled(self, event: Event) -> None:
+        order = self._order(event["order_id"])
+        order.deals = [*order.deals, event["deal_id"]]
+        order.filled += event["steps"]
+        order.point_steps += event["steps"] * event["price_points"]
+
+    def _apply_block_filled(self, event: Event) -> None:
+        block = self.blocks[event["block_id"]]
+        block.status, block.price = "open", event["price_points"]
+        block.open, block.base = event["steps"].copy(), event["steps"].copy()
+        block.deals, block.filled, block.point_steps = [], 0, 0
+        self._expose(block, block.accounts, event["steps"], 1)
+        self.waiting[event["booking_id"]] = {}
+
+    def _expose(self, block: Block, accounts: Ints, steps: Ints, sign: int) -> None:
+        held = self.exposure.setdefault(block.placed["symbol"], {})
+        first = 0 if block.placed["side"] == "buy" else 2
+        for account, count in zip(accounts, steps, strict=True):
+            mine = held.setdefault(account, [0, 0, 0, 0])
+            mine[first] += sign * count
+            mine[first + 1] += sign * count * block.price
+
+    def _apply_close_requested(self, event: Event) -> None:
+        block = self.blocks[event["block_id"]]
+        for ticket, steps in zip(event["ticket_ids"], event["steps"], strict=True):
+            block.closing[ticket - block.first_ticket] += steps
+            block.given[ticket - block.first_ticket] += steps
+        if event["detaches"]:
+            block.rebase()
+        self.closes[event["close_id"]] = Close(event=event)
+
+    def _apply_close_ended(self, event: Event) -> None:
+        self._lift(event).rebase()
+
+    def _lift(self, event: Event) -> Block:
+        """Take the close's reservation back; its block."""
+        asked = self.closes.pop(event["close_id"]).event
+        block = self.blocks[event["block_id"]]
+        for ticket, steps in zip(asked["ticket_ids"], asked["steps"], strict=True):
+            block.closing[ticket - block.first_ticket] -= steps
+        return block
+
+    def _apply_close_filled(self, event: Event) -> None:
+        asked = self.closes[event["close_id"]].event
+        block = self._lift(event)
+        for ticket, steps in zip(event["ticket_ids"], event["steps"], strict=True):
+            block.open[ticket - block.first_ticket] -= steps
+        if event["filled_steps"] != asked["order_steps"]:
+            block.rebase()
+        self._expose(block, event["account_ids"], event["steps"], -1)
+        for account, amount in zip(event["account_ids"], event["pnl_minor"], strict=True):
+            self.members[account].balance += amount
+        self.waiting[event["booking_id"]] = {}
+        self.counts["closes"] += 1
+
+    def _apply_balance_requested(self, event: Event) -> None:
+        self.waiting[event["operation_id"]] = event
+
+    def _apply_balance_settled(self, event: Event) -> None:
+        del self.waiting[event["operation_id"]]
+        if event["done"]:
+            self.members[event["account_id"]].balance += event["amount_minor"]
+
+
+def is_reached(side: str, kind: str, price: int, quote: Ints) -> bool:
+    """Whether a limit or stop price is reached: buys look at the ask, sells at the bid."""
+    if side == "buy":
+        return quote[1] <= price if kind == "limit" else quote[1] >= price
+    return quote[0] >= price if kind == "limit" else quote[0] <= price
+
+
+# --- the journal ---------------------------------------------------------------------------------
+
+
+class Journal:
+    """Takes the rows of an export in order; WrongError at the first that is wrong."""
+
+    def __init__(self) -> None:
+        self.book = Book()
+        self.head, self.seq, self.epoch = bytes(32), 0, 0
+        self._commands: set[str] = set()
+
+    def feed(self, row: dict[str, Any]) -> Event:
+        if row["seq"] != self.seq + 1:
+            raise WrongError(f"comes after record {self.seq}")
+        if row["epoch"] < self.epoch:
+            raise WrongError(f"has epoch {row['epoch']} after {self.epoch}")
+        data = base64.b64decode(row["body"], validate=True)
+        if digest_of(self.head, row, data).hex() != row["digest"]:
+            raise WrongError("does not carry the digest of its content and its predecessor")
+        try:
+            body: Event = Reader(data).whole()
+            self._check(row, body)
+        except (KeyError, IndexError, TypeError, ValueError, ArithmeticError) as error:
+            raise WrongError(f"cannot be followed ({type(error).__name__}: {error})") from error
+        self.seq, self.epoch = row["seq"], row["epoch"]
+        self.head = bytes.fromhex(row["digest"])
+        return body
+
+    def _check(self, row: dict[str, Any], body: Event) -> None:
+        asked, found = body["stimulus"], body["events"]
+        if asked["command_id"] != row["command_id"] or row["command_id"] in self._commands:
+            raise WrongError("holds another command than its key says, or one that was there")
+        if body["inputs"]["now_ms"] != row["at_ms"]:
+            raise WrongError("was decided at another time than its key says")
+        self._commands.add(row["command_id"])
+        if [event["type"] for event in found] == ["command_refused"]:
+            self._check_refused(body)
+            return
+        try:
+            expected = self.book.events(body)
+        except RefusalError as refusal:
+            off = found[0] if len(found) == 1 and asked["type"] == "trigger_block" else {}
+            if off.get("type") == "block_rejected" and off["block_id"] == asked["block_id"]:
+                expected = found  # a reached price, but nothing that anybody could be given
+            else:
+                raise WrongError(f"accepts what must be refused ({refusal})") from None
+        compare(expected, found)
+        for event in expected:
+            self.book.apply(event)
+
+    def _check_refused(self, body: Event) -> None:
+        """People's commands may be refused; what a server tells only when it cannot be meant."""
+        if body["stimulus"]["type"] in PEOPLE:
+            return
+        try:
+            self.book.events(body)
+        except RefusalError:
+            return
+        raise WrongError("refuses a report that had to be followed")
+
+
+def compare(expected: list[Event], found: list[Event]) -> None:
+    """WrongError that names the first event and field that differ."""
+    for number, (left, right) in enumerate(zip(expected, found, strict=False)):
+        for name in [*left, *right]:
+            if left.get(name) != right.get(name):
+                where = f"event {number} ({left['type']}), {name}"
+                raise WrongError(f"{where}: {differ(left.get(name), right.get(name))}")
+    if len(expected) != len(found):
+        raise WrongError(f"holds {len(found)} events, {len(expected)} follow")
+
+
+def differ(expected: Any, found: Any) -> str:
+    """The two values, or of two lists the first place where they differ."""
+    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        at = next(i for i, pair in enumerate(zip(expected, found, strict=True)) if len({*pair}) > 1)
+        return f"at {at} it says {found[at]}, {expected[at]} follows"
+    return f"it says {str(found)[:80]}, {str(expected)[:80]} follows"
+
+
+def rows(path: str) -> Iterator[dict[str, Any]]:
+    with Path(path).open(encoding="utf-8") as lines:
+        for line in lines:
+            yield json.loads(line)
+
+
+def verify(path: str, known_head: str | None, show: int | None) -> Journal:
+    """Raises WrongError with the record in its message; ValueError when it is no export."""
+    journal, source = Journal(), rows(path)
+    header = next(source, {})
+    if header.get("format") != "prorata-journal" or header.get("version") != 1:
+        raise ValueError("this is not a prorata-journal of version 1")
+    end: dict[str, Any] = {}
+    for row in source:
+        if "end" in row:
+            end = row["end"]
+            break
+        try:
+            body = journal.feed(row)
+        except WrongError as error:
+            raise WrongError(f"record {row['seq']} {error}") from error
+        if row["seq"] == show:
+            print(json.dumps(body, indent=1))
+    if journal.book.opened and journal.book.opened["book_id"] != header["book_id"]:
+        raise WrongError("record 1 opens another book than the header names")
+    if (end.get("records"), end.get("head")) != (journal.seq, journal.head.hex()):
+        raise WrongError(f"record {journal.seq} is the last, but the export's end says otherwise")
+    if known_head and known_head.lower() != journal.head.hex():
+        raise WrongError(f"record {journal.seq} is the last, but its digest is not --head")
+    return journal
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("file")
+    parser.add_argument("--head", help="digest of the last record, as noted elsewhere (hex)")
+    parser.add_argument("--show", type=int, metavar="SEQ", help="print what record SEQ holds")
+    parser.add_argument("--balances", action="store_true", help="print the final balances")
+    options = parser.parse_args()
+    try:
+        journal = verify(options.file, options.head, options.show)
+    except WrongError as error:
+        print(f"WRONG: {error}", file=sys.stderr)
+        return 1
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        print(f"not readable: {error}", file=sys.stderr)
+        return 2
+    if options.balances:
+        for member in journal.book.members.values():
+            print(f"{member.account_id}\t{member.currency}\t{member.balance}")
+    counts = ", ".join(f"{name} {count}" for name, count in journal.book.counts.items())
+    print(f"right: {journal.seq} records, {len(journal.book.members)} accounts, {counts}")
+    print(f"head {journal.head.hex()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

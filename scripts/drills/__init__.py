@@ -1,0 +1,1 @@
+"""Drills: see README.md here and scripts/drill --help."""

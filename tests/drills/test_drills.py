@@ -1,0 +1,46 @@
+"""The drills in their short form, on a stack of their own; and the mutant, which must fail."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def drill(*arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.launcher", "drill", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_and_nothing_happens_twice_whatever_dies() -> None:
+    status, said = drill("kill", "freeze", "server", "database", "redis")
+    assert "✗" not in said, said
+    assert status == 0, said
+    assert said.count("the server executed every order once") == 5
+    assert "records of a stale owner 0" in said
+
+
+@pytest.mark.slow
+def test_an_engine_that_sends_again_with_a_fresh_id_is_caught() -> None:
+    status, said = drill("mutant")
+    assert status == 1, said
+    assert "✗ the server executed every order once" in said
+    assert "✓ nothing acknowledged was lost" in said
+
+
+def test_a_drill_that_is_not_there_is_said() -> None:
+    status, said = drill("earthquake")
+    assert (status, "no such drill: earthquake" in said) == (1, True)
