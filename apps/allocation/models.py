@@ -53,6 +53,7 @@ class Block(models.Model):
     open_price = models.DecimalField(max_digits=18, decimal_places=8, null=True)
     close_price = models.DecimalField(max_digits=18, decimal_places=8, null=True)  # last close
     rule = models.JSONField(default=dict)
+    origin = models.CharField(max_length=12, blank=True)  # "outside": by an EA or a terminal
     reject_code = models.CharField(max_length=60, blank=True)
     first_ticket_id = models.BigIntegerField(null=True)
     placed_at = models.DateTimeField()

@@ -193,6 +193,7 @@ class BlockAnswer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField(allow_null=True)
     open_price = serializers.SerializerMethodField()
     close_price = serializers.SerializerMethodField()
+    origin = serializers.CharField(help_text="empty, or outside: by an EA or a terminal")
     reject_code = serializers.CharField()
     placed_at = serializers.DateTimeField()
     opened_at = serializers.DateTimeField(allow_null=True)

@@ -37,12 +37,13 @@ from apps.core.book.commands import (
     TriggerBlock,
 )
 from apps.core.book.records import Body, Record, advance, make_record, read_body, refusal
-from apps.core.book.state import BookState, SubmitIntent
+from apps.core.book.state import BookState
 from apps.core.errors import ProrataError
 from apps.engine.answers import Answers
 from apps.engine.discovery import BookRow, currency_digits
 from apps.engine.due import QUOTE_MAX_AGE_MS, Due, due
 from apps.engine.journal import Journal, RepeatedCommandError, encode_state
+from apps.engine.outside import OutsideTrades
 from apps.engine.sender import Sender, settled_id
 from apps.engine.session import ServerSession, now_ms, symbol_info
 
@@ -126,6 +127,7 @@ class BookActor:
         finally:
             if self._watch is not None:
                 self._watch.cancel()
+            self.session.forget_outside(self.row.master_login)
             await self._sender.close()
 
     async def _watch_master(self) -> None:
@@ -167,21 +169,24 @@ class BookActor:
                 master_login=self.row.master_login,
                 currency=self.row.currency,
                 currency_digits=currency_digits(self.row.currency),
+                server_seq=self.session.cursor,
             )
             await self._process([Item(opening)])
         await self._define_symbols()
         await self._adopt_rule()
-        intents = self.state.intents.values() if self.state is not None else ()
-        if self.state is not None and any(isinstance(i, SubmitIntent) for i in intents):
-            self._answers.in_background(self._catch_up(self.state.server_seq))
+        if self.state is not None:
+            self._outside = OutsideTrades(self.tell)
+            self.session.expect_outside(self.row.master_login, self._outside.take)
+            self._answers.in_background(self._catch_up(self.state.server_seq, self._outside))
         self.changes += 1
         log.info("book_loaded", broker=self.row.broker, book=str(book_id), seq=self.seq)
 
-    async def _catch_up(self, after_seq: int) -> None:
+    async def _catch_up(self, after_seq: int, outside: OutsideTrades) -> None:
         """Fills that were told while nobody listened."""
         while True:
             try:
-                return await self.session.replay(after_seq)
+                await self.session.replay(after_seq)
+                return outside.begin()
             except (ProrataError, TimeoutError) as error:
                 log.warning("replay_failed", book=str(self.row.book_id), error=repr(error))
                 await asyncio.sleep(_RETRY_S)

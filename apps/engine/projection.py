@@ -136,6 +136,7 @@ class Projection:
             tp=event.tp_points,
             expires=instant(event.expires_at_ms) if event.expires_at_ms is not None else None,
             rule=Jsonb(event.rule.as_dict()),
+            origin=event.origin,
             at=instant(event.placed_at_ms),
             seq=record.seq,
         )

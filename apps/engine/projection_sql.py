@@ -7,12 +7,13 @@ from typing import Final, LiteralString
 PLACED: Final[LiteralString] = """
 INSERT INTO {block} (id, book_id, command_id, symbol, side, type, state, volume_step, digits,
     requested_steps, volume_steps, filled_steps, open_steps, residual_steps, limit_price, stop_loss,
-    take_profit, expires_at, rule, reject_code, placed_at, seq)
+    take_profit, expires_at, rule, origin, reject_code, placed_at, seq)
 VALUES (%(block)s, %(book)s, %(block)s, %(symbol)s, %(side)s, %(kind)s, 'pending',
     %(volume_step)s, %(digits)s, %(requested)s, 0, 0, 0, 0,
     %(points)s::numeric * power(10::numeric, -%(digits)s),
     %(sl)s::numeric * power(10::numeric, -%(digits)s),
-    %(tp)s::numeric * power(10::numeric, -%(digits)s), %(expires)s, %(rule)s, '', %(at)s, %(seq)s)
+    %(tp)s::numeric * power(10::numeric, -%(digits)s), %(expires)s, %(rule)s, %(origin)s,
+    '', %(at)s, %(seq)s)
 """
 
 AMENDED: Final[LiteralString] = """

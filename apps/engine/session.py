@@ -6,11 +6,17 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from uuid import UUID, uuid5
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 import structlog
 
-from apps.core.book.commands import FillReported, OrderEnded, QuoteIn, SymbolInfo
+from apps.core.book.commands import (
+    FillReported,
+    OrderEnded,
+    OutsideFill,
+    QuoteIn,
+    SymbolInfo,
+)
 from apps.core.errors import ProrataError
 from apps.engine import discovery
 from apps.engine.bars import BarBuilder
@@ -27,6 +33,7 @@ REPLAY_WITHIN_S = 60.0
 
 Report = FillReported | OrderEnded
 Listener = Callable[[Report], None]
+OutsideListener = Callable[[OutsideFill], None]
 
 
 def now_ms() -> int:
@@ -63,6 +70,7 @@ class ServerSession:
         self.changed: set[str] = set()
         self.bars = BarBuilder()
         self._listeners: dict[UUID, Listener] = {}
+        self._masters: dict[int, OutsideListener] = {}
         self._cursor = 0
 
     async def run(self) -> None:
@@ -87,6 +95,18 @@ class ServerSession:
 
     def forget(self, order_id: UUID) -> None:
         self._listeners.pop(order_id, None)
+
+    @property
+    def cursor(self) -> int:
+        """The last durable event of the server that was passed on."""
+        return self._cursor
+
+    def expect_outside(self, login: int, listener: OutsideListener) -> None:
+        """Deals on this master that nobody here ordered go to `listener`."""
+        self._masters[login] = listener
+
+    def forget_outside(self, login: int) -> None:
+        self._masters.pop(login, None)
 
     async def replay(self, after_seq: int) -> None:
         """Tell again what came after `after_seq`, over a session of its own: a book that is loaded
@@ -129,6 +149,8 @@ class ServerSession:
                     if isinstance(event, ev.Quote):
                         self._quote(event)
                         continue
+                    if isinstance(event, ev.Fill) and event.command_id is None:
+                        self._outside(event)
                     report = to_report(event, self.specs)
                     if report is not None and report.order_id in self._listeners:
                         self._listeners[report.order_id](report)
@@ -138,6 +160,24 @@ class ServerSession:
                         return
         except ProrataError as error:
             log.warning("events_lost", server=self.row.name, code=error.code)
+
+    def _outside(self, fill: ev.Fill) -> None:
+        listener = self._masters.get(fill.login)
+        if listener is None or fill.position_id is not None:
+            return
+        listener(
+            OutsideFill(
+                command_id=uuid5(NAMESPACE_OID, f"outside:{fill.login}:{fill.deal_id}"),
+                deal_id=fill.deal_id,
+                symbol=fill.symbol,
+                side="buy" if fill.side > 0 else "sell",
+                steps=fill.steps,
+                price_points=self.specs[fill.symbol].to_points(fill.price),
+                rates=fill.rates,
+                server_seq=fill.seq,
+                at_ms=fill.at_ms,
+            )
+        )
 
     def _quote(self, quote: ev.Quote) -> None:
         digits = self.specs[quote.symbol].digits

@@ -122,10 +122,10 @@ class World:
         self.bodies.append(body)
         for event in body.events:
             if isinstance(event, ev.BlockAllocated):
-                self.check_caps(event)
+                self.check_caps(event, is_filled=isinstance(stimulus, c.OutsideFill))
         return body
 
-    def check_caps(self, event: ev.BlockAllocated) -> None:
+    def check_caps(self, event: ev.BlockAllocated, *, is_filled: bool) -> None:
         """Nobody is beyond its link's terms through this opening."""
         name = self.book.blocks[event.block_id].symbol
         for account, steps in zip(event.account_ids.tolist(), event.steps.tolist(), strict=True):
@@ -136,7 +136,8 @@ class World:
             assert terms.symbols is None or name in terms.symbols
             assert terms.max_order_lots is None or lots <= terms.max_order_lots
             at = self.book.index[account]
-            held = lots + sum(
+            held = Decimal(0) if is_filled else lots
+            held += sum(
                 Decimal(int(e.long_steps[at] + e.short_steps[at])) / 100
                 for e in self.book.exposures.values()
             )
@@ -227,6 +228,24 @@ class World:
             )
         )
 
+    def outside(self, name: str, side: str, steps: int) -> Body:
+        """An EA trades on the master."""
+        self.deals += 1
+        quote = self.quotes()[name]
+        return self.tell(
+            c.OutsideFill(
+                command_id=self.new_id(),
+                deal_id=str(self.deals),
+                symbol=name,
+                side=side,  # type: ignore[arg-type]
+                steps=steps,
+                price_points=quote.ask if side == "buy" else quote.bid,
+                rates={},
+                server_seq=self.deals,
+                at_ms=self.now_ms,
+            )
+        )
+
     def settle(self, limit: int = 500) -> None:
         """Serve until nothing is on its way."""
         for _ in range(limit):
@@ -256,7 +275,7 @@ class World:
         rng, name = self.rng, self.rng.choice(list(self.mid))
         blocks = list(self.book.blocks.values())
         account = rng.randint(1, 15)
-        match rng.randint(0, 8):
+        match rng.randint(0, 10):
             case 0:
                 method = rng.choice([m for m in Method if m is not Method.CUSTOM])
                 rule = Rule(
@@ -298,6 +317,8 @@ class World:
                 self.tell(
                     c.StopBlock(command_id=self.new_id(), block_id=rng.choice(blocks).block_id)
                 )
+            case 8 | 9:
+                self.outside(name, rng.choice(["buy", "sell"]), rng.randint(1, 400))
             case 6:
                 self.tell(c.CloseAll(command_id=self.new_id(), symbol=name))
             case 7:

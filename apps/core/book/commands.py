@@ -204,6 +204,8 @@ class OpenBook(Stimulus, frozen=True, kw_only=True, tag="open_book"):
     master_login: int
     currency: str
     currency_digits: int
+    server_seq: int = 0
+    """The server's events up to here were before the book: nothing in them is taken up."""
 
 
 class DefineSymbols(Stimulus, frozen=True, kw_only=True, tag="define_symbols"):
@@ -242,6 +244,19 @@ class FillReported(Stimulus, frozen=True, kw_only=True, tag="fill"):
     steps: int
     cum_steps: int
     leaves_steps: int
+    price_points: int
+    rates: dict[str, Decimal]
+    server_seq: int
+    at_ms: int
+
+
+class OutsideFill(Stimulus, frozen=True, kw_only=True, tag="outside_fill"):
+    """A deal on the master's login that no command of ours asked for."""
+
+    deal_id: str
+    symbol: str
+    side: Side
+    steps: int
     price_points: int
     rates: dict[str, Decimal]
     server_seq: int
@@ -294,6 +309,7 @@ Report = (
     | StopBlock
     | ExpireBlock
     | FillReported
+    | OutsideFill
     | OrderEnded
     | CancelReported
     | BookingReported

@@ -10,7 +10,16 @@ from typing import Any
 import msgspec
 
 from apps.core.allocation import AllocationResult
-from apps.core.book import amending, closing, filling, membership, placing, promise, sharing
+from apps.core.book import (
+    amending,
+    closing,
+    filling,
+    membership,
+    outside,
+    placing,
+    promise,
+    sharing,
+)
 from apps.core.book.commands import (
     AdjustBalance,
     AmendBlock,
@@ -29,6 +38,7 @@ from apps.core.book.commands import (
     LinkAccount,
     OpenBook,
     OrderEnded,
+    OutsideFill,
     PlaceBlock,
     SetLinkStatus,
     SetLinkTerms,
@@ -137,6 +147,8 @@ def _dispatch(  # noqa: C901 - one flat table of stimuli
             return membership.adjust_balance(state, stimulus, market)
         case FillReported():
             return filling.fill(state, stimulus, market)
+        case OutsideFill():
+            return outside.outside_fill(state, stimulus, inputs, market)
         case OrderEnded():
             return filling.order_ended(state, stimulus, inputs.now_ms, market)
         case CancelReported():

@@ -78,7 +78,8 @@ class MemberDetached(BookEvent, frozen=True, kw_only=True, tag="member_detached"
 class BlockPlaced(BookEvent, frozen=True, kw_only=True, tag="block_placed"):
     """Asked for, with its participants. A market block is allocated in the same record.
 
-    manual_accounts, manual_steps: lots set by hand for this order alone.
+    manual_accounts, manual_steps: lots set by hand for this order alone. origin: empty, or
+    "outside" for a trade that appeared on the master.
     """
 
     block_id: UUID
@@ -97,6 +98,7 @@ class BlockPlaced(BookEvent, frozen=True, kw_only=True, tag="block_placed"):
     sl_points: int | None = None
     tp_points: int | None = None
     expires_at_ms: int | None = None
+    origin: str = ""
 
 
 class BlockAmended(BookEvent, frozen=True, kw_only=True, tag="block_amended"):

@@ -98,11 +98,11 @@ def _complete(
     price = half_up_div(fills.point_steps, fills.steps)
     house = fills.point_steps - price * fills.steps
     if isinstance(order, Close):
-        return _close_filled(state, order, fills, price, house, rates, at_ms, market)
-    return _block_filled(state, order, fills, price, house, at_ms)
+        return close_filled(state, order, fills, price, house, rates, at_ms, market)
+    return block_filled(state, order, fills, price, house, at_ms)
 
 
-def _block_filled(
+def block_filled(
     state: BookState, block: Block, fills: Fills, price: int, house: int, at_ms: int
 ) -> list[Event]:
     accounts = state.members.account_ids[block.members]
@@ -149,7 +149,7 @@ def _close_for_leavers(
     return close_of_member(state, opened, leaving, uuid5(block.block_id, "leavers"), at_ms)
 
 
-def _close_filled(
+def close_filled(
     state: BookState,
     close: Close,
     fills: Fills,

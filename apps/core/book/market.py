@@ -43,6 +43,12 @@ class Market:
         self.margins: dict[tuple[str, str], Fraction | None] = {}
         """(symbol, currency) → margin per step at a leverage of 1 so far."""
 
+    def with_quote(self, symbol: str, quote: QuoteIn) -> Market:
+        """The same market with another quote of `symbol`; what is read is recorded with this."""
+        other = Market({**self._quotes, symbol: quote}, self.now_ms, self._max_age_ms, self._master)
+        other.read = self.read
+        return other
+
     def master(self) -> MasterMoney | None:
         """What the master's account is worth, as its server last said."""
         self.master_read = self._master

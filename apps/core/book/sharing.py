@@ -190,9 +190,7 @@ def _money(state: BookState, market: Market, rule: Rule) -> _Money:
 def _weights(rule: Rule, money: _Money, size: Sizes) -> Vec:
     """What the shares are weighed by, for the record."""
     match rule.method:
-        case Method.EQUAL:
-            return np.ones_like(money.common)
-        case Method.PERCENT | Method.RATIO if size.parameter is not None:
+        case Method.PERCENT if size.parameter is not None:
             return size.parameter
         case Method.LOT_FIXED | Method.LOT_WEIGHTS if size.preset_steps is not None:
             return size.preset_steps

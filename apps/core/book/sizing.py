@@ -187,7 +187,8 @@ def sizes(
     if method in _PERCENT or method in _RATIO:
         parameter = _vector(state, "parameter", lambda t: t.parameter, PARAMETER_SCALE)
         absent = PARAMETER_SCALE if method in _RATIO else 0
-        parameter = np.where(parameter < 0, absent, parameter)
+        is_told = method in _PERCENT or bool((parameter >= 0).any())
+        parameter = np.where(parameter < 0, absent, parameter) if is_told else None
     if method in _LOTS:
         lots = _vector(state, "lots", lambda t: t.lots, LOT_SCALE)
         step = int(symbol.volume_step * LOT_SCALE)
