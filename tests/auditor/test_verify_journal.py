@@ -57,7 +57,7 @@ def chained(records: list[Record]) -> list[Record]:
 
 
 def a_life(seed: int, acts: int = 90, **options: Any) -> World:
-    world = World(seed, **options)
+    world = World(seed, **options, directs=False)
     for _ in range(acts):
         world.act()
     world.settle()
@@ -91,7 +91,7 @@ RULES = [
     "rule", RULES, ids=lambda r: f"{r.method}-{r.residual_policy}-{r.below_min}"
 )
 def test_every_rule_is_derived_also_when_caps_and_minimum_bite(rule: Rule, tmp_path: Path) -> None:
-    world = World(21, accounts=14)
+    world = World(21, accounts=14, directs=False)
     seen: set[int] = set()
     for number in range(40):
         world.tick()

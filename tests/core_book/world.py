@@ -58,9 +58,12 @@ PRICES = {"EURUSD": 108_000, "GBPUSD": 127_000, "USDJPY": 150_000}
 class World:
     """`state` is the book, `records` its journal; `tell` and `ask` are how things happen."""
 
-    def __init__(self, seed: int, accounts: int = 12, moods: bool = True) -> None:
+    def __init__(
+        self, seed: int, accounts: int = 12, moods: bool = True, directs: bool = True
+    ) -> None:
         self.rng = random.Random(seed)
         self.moods = moods
+        self.directs = directs
         self.now_ms = START_MS
         self.mid = dict(PRICES)
         self.records: list[Record] = []
@@ -339,7 +342,7 @@ class World:
     def act(self) -> None:
         """One random thing."""
         self.tick()
-        if self.rng.random() < 0.25:
+        if self.directs and self.rng.random() < 0.25:
             self.direct()
             return
         blocks = list(self.book.blocks)
@@ -349,7 +352,7 @@ class World:
                 name = self.rng.choice(list(self.mid))
                 lots = f"{self.rng.randint(1, 900) / 100:.2f}"
                 own = Rule(carry_forward=self.rng.random() < 0.8)
-                rule = own if self.rng.random() < 0.5 else None
+                rule = own if not self.directs or self.rng.random() < 0.5 else None
                 self.place(lots, name, self.rng.choice(["buy", "sell"]), rule=rule)
             case 3:
                 price = Decimal(self.mid["EURUSD"] - self.rng.randint(10, 300)).scaleb(-5)

@@ -120,8 +120,6 @@ def _allocated(state: BookState, event: ev.BlockAllocated) -> None:
     state.next_ticket_id = event.first_ticket_id + int(served.size)
     if event.carry.size:
         _keep_carry(state, block.symbol, places, event.carry, event.carry_denominator)
-    if event.round_robin_after is not None:
-        state.served_last[block.symbol] = event.round_robin_after
     state.intents[block.block_id] = SubmitIntent(
         order_id=block.block_id,
         symbol=block.symbol,

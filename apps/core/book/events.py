@@ -146,7 +146,6 @@ class BlockAllocated(BookEvent, frozen=True, kw_only=True, tag="block_allocated"
     unit_costs: Vec = msgspec.field(default_factory=vec)
     unit_cost_scale: int = 1
     master_money_minor: int | None = None
-    round_robin_after: int | None = None
 
 
 class CancelRequested(BookEvent, frozen=True, kw_only=True, tag="cancel_requested"):

@@ -127,7 +127,6 @@ def allocate_block(
             cap_reason=bounds.cap_reasons[places].astype(np.int8),
             manual_steps=_at(manual, places),
             carry=carry.as_carry().take(places) if carry is not None else None,
-            round_robin_after=state.served_last.get(symbol.name),
         )
     )
     _check_allocated(result, symbol)
@@ -159,7 +158,6 @@ def allocate_block(
             unit_costs=size.unit_cost[places] if size.unit_cost is not None else vec(),
             unit_cost_scale=COST_SCALE if size.unit_cost is not None else 1,
             master_money_minor=size.master_money,
-            round_robin_after=result.round_robin_after,
         ),
         result,
     )

@@ -250,8 +250,6 @@ class BookState(msgspec.Struct, dict=True):
     rule: Rule | None = None
     defaults: LinkTerms = NO_TERMS
     terms: dict[int, LinkTerms] = {}
-    served_last: dict[str, int] = {}
-    """Symbol → the account that a round robin served last."""
 
     @property
     def index(self) -> dict[int, int]:
