@@ -7,7 +7,8 @@ all of it. It is longer than a file of ours may be for that reason.
 Every record is checked against its digest and its predecessor, then decided again from what it
 says was asked, told and quoted, and from the records before it: every lot (caps, minimum, largest
 remainder with carry), every share of a fill and of a close, every P&L, every balance. The first
-record that is wrong is named. Exit status: 0 right, 1 wrong, 2 not a readable export.
+record that is wrong is named. Exit status: 0 right, 1 wrong, 2 not a readable export, 3 a record
+uses what this file cannot re-derive (link terms, stops, expiry, amendments, trades from outside…).
 docs/auditing.md describes the format, and what a journal alone cannot prove.
 """
 
@@ -34,7 +35,8 @@ CARRY_LIMIT, CARRY_GRID = 1 << 40, 1 << 20
 ALLOCATED, RAISED_TO_MIN, REDIVIDED, CAP_MARGIN, CAP_ORDER, CAP_BELOW_MIN = 0, 1, 3, 14, 15, 19
 BELOW_MIN, ROUNDED_TO_ZERO, CLOSE_ONLY, NO_EQUITY, NO_RATE = 20, 21, 32, 34, 37
 PEOPLE = {"place_block", "close_block", "cancel_block", "link_account", "unlink_account",
-          "adjust_balance"}  # fmt: skip
+          "adjust_balance", "set_rule"}  # fmt: skip
+BEYOND_ORDER = ("manual_lots", "stop_loss", "take_profit", "token")
 DEFAULT_RULE = {"method": "equity", "residual_policy": "largest_remainder", "below_min": "skip",
                 "cap_policy": "clip", "rounding": "down", "manual_policy": "replace",
                 "carry_forward": True, "overflow_account_id": None, "custom": ""}  # fmt: skip
@@ -46,6 +48,10 @@ Ints = list[int]
 
 class WrongError(Exception):
     """A record does not follow from the records before it."""
+
+
+class BeyondError(Exception):
+    """A record uses what this verifier cannot re-derive: neither right nor wrong."""
 
 
 class RefusalError(Exception):
@@ -437,6 +443,7 @@ class Book:
 
     def __init__(self) -> None:
         self.opened: Event = {}
+        self.rule: Event = DEFAULT_RULE
         self.digits: dict[str, int] = {}
         self.members: dict[int, Member] = {}
         self.symbols: dict[str, Event] = {}
@@ -554,7 +561,7 @@ class Book:
         asked = body["stimulus"]
         handler = getattr(self, f"_on_{asked['type']}", None)
         if handler is None:
-            raise WrongError(f"holds a stimulus of unknown type {asked['type']!r}")
+            raise BeyondError(f"holds a {asked['type']!r}")
         if (asked["type"] == "open_book") == bool(self.opened):
             raise WrongError("opens the book again, or uses it before it was opened")
         found: list[Event] = handler(asked)
@@ -564,10 +571,17 @@ class Book:
         names = ("book_id", "book_no", "master_login", "currency", "currency_digits")
         return [{"type": "book_opened", **{name: asked[name] for name in names}}]
 
+    def _on_set_rule(self, asked: Event) -> list[Event]:
+        if asked["defaults"]:
+            raise BeyondError("sets default terms of links")
+        return [{"type": "rule_set", "rule": asked["rule"], "defaults": {}}]
+
     def _on_define_symbols(self, asked: Event) -> list[Event]:
         return [{"type": "symbol_defined", "symbol": symbol} for symbol in asked["symbols"]]
 
     def _on_link_account(self, asked: Event) -> list[Event]:
+        if asked.get("terms"):
+            raise BeyondError("links an account with terms of its own")
         account = self._inputs["account"]
         member = self.members.get(asked["account_id"])
         if account is None or account["account_id"] != asked["account_id"]:
@@ -577,6 +591,9 @@ class Book:
         return [{"type": "member_linked", "account": account}]
 
     def _on_place_block(self, asked: Event) -> list[Event]:
+        used = [name for name in BEYOND_ORDER if asked.get(name)]
+        if used or asked.get("expiry", "gtc") != "gtc":
+            raise BeyondError(f"is an order with {', '.join(used) or 'an expiry'}")
         symbol = self._symbol(asked["symbol"])
         steps = self._steps_of(asked["volume_lots"], symbol)
         if not symbol["min_steps"] <= steps <= symbol["max_steps"]:
@@ -595,7 +612,7 @@ class Book:
             "kind": asked["kind"],
             "price_points": price,
             "requested_steps": steps,
-            "rule": asked["rule"] or DEFAULT_RULE,
+            "rule": asked["rule"] or self.rule,
             "participants": [m.account_id for m in self.members.values() if m.status == ACTIVE],
             "placed_at_ms": self._inputs["now_ms"],
             "digits": symbol["digits"],
@@ -636,7 +653,7 @@ class Book:
         ]
         by_equity = placed["rule"]["method"] == "equity"
         if placed["rule"]["method"] not in ("equity", "equal", "ratio"):
-            raise WrongError(f"allocates by {placed['rule']['method']}, unknown to this verifier")
+            raise BeyondError(f"allocates by {placed['rule']['method']!r}")
         work = Allocation(
             placed["rule"],
             placed["requested_steps"],
@@ -977,6 +994,9 @@ class Book:
         self.digits[event["currency"]] = event["currency_digits"]
         self.next_ticket = (event["book_no"] << 32) + 1
 
+    def _apply_rule_set(self, event: Event) -> None:
+        self.rule = event["rule"]
+
     def _apply_symbol_defined(self, event: Event) -> None:
         self.symbols[event["symbol"]["name"]] = event["symbol"]
 
@@ -1208,8 +1228,8 @@ def verify(path: str, known_head: str | None, show: int | None) -> Journal:
             break
         try:
             body = journal.feed(row)
-        except WrongError as error:
-            raise WrongError(f"record {row['seq']} {error}") from error
+        except (WrongError, BeyondError) as error:
+            raise type(error)(f"record {row['seq']} {error}") from error
         if row["seq"] == show:
             print(json.dumps(body, indent=1))
     if journal.book.opened and journal.book.opened["book_id"] != header["book_id"]:
@@ -1233,6 +1253,9 @@ def main() -> int:
     except WrongError as error:
         print(f"WRONG: {error}", file=sys.stderr)
         return 1
+    except BeyondError as error:
+        print(f"BEYOND THIS VERIFIER: {error}; what comes before it is right", file=sys.stderr)
+        return 3
     except (OSError, KeyError, TypeError, ValueError) as error:
         print(f"not readable: {error}", file=sys.stderr)
         return 2

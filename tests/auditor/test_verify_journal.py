@@ -259,3 +259,23 @@ def test_the_verifier_reads_vectors_in_every_form(bits: int) -> None:
     rare = np.where(rng.random(300) < 0.02, 2**bits, 3)
     for vector in (around, np.sort(around), np.cumsum(np.abs(around) // 300 + 1), rare, vec([5])):
         assert read(pack(vector)) == vector.tolist()
+
+
+def test_the_books_own_rule_is_followed(tmp_path: Path) -> None:
+    world = World(31, accounts=6, directs=False)
+    world.tell(c.SetRule(command_id=world.new_id(), rule=Rule(method="equal")))  # type: ignore[arg-type]
+    world.tick()
+    world.place("3.21", "EURUSD", rule=None)
+    status, said = audit(exported(world, world.records, tmp_path / "j"))
+    assert status == 0, said
+
+
+def test_what_it_cannot_derive_is_neither_right_nor_wrong(tmp_path: Path) -> None:
+    world = World(32, accounts=6, directs=False)
+    world.tick()
+    world.place("3.21", "EURUSD")
+    before = len(world.records)
+    world.tell(c.CloseAll(command_id=world.new_id()))
+    status, said = audit(exported(world, world.records, tmp_path / "j"))
+    assert status == 3
+    assert f"record {before + 1} holds a 'close_all'" in said

@@ -88,6 +88,7 @@ def test_a_double_click_places_one_block(book: Book, manager: Client, engine: Fa
         ({"volume_lots": "0.015"}, "volume_off_step", "volume_lots"),
         ({"volume_lots": "5000"}, "volume_above_max", "volume_lots"),
         ({"volume_lots": "abc"}, "invalid", "volume_lots"),
+        ({"volume_lots": "1e3"}, "invalid", "volume_lots"),
         ({"volume_lots": ""}, "required", "volume_lots"),
         ({"kind": "limit"}, "price_required", "price"),
         ({"kind": "limit", "price": "2"}, "price_wrong_side", "price"),

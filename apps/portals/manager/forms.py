@@ -62,8 +62,17 @@ class CodedForm(forms.Form):
         self.data = {**data, "command_id": str(uuid.uuid4()), "token": ""}
 
 
-def _price(label: Any) -> forms.DecimalField:
-    return forms.DecimalField(
+class PlainDecimalField(forms.DecimalField):
+    """Digits and a point: nobody means "1e3" when they order lots."""
+
+    def to_python(self, value: Any) -> Decimal | None:
+        if isinstance(value, str) and "e" in value.lower():
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
+
+
+def _price(label: Any) -> PlainDecimalField:
+    return PlainDecimalField(
         label=label, required=False, max_digits=18, decimal_places=8, min_value=0, widget=_number()
     )
 
@@ -85,10 +94,10 @@ class TicketForm(CodedForm):
         label=_("Type"),
         choices=[("market", _("Market")), ("limit", _("Limit")), ("stop", _("Stop"))],
     )
-    volume_lots = forms.DecimalField(
+    volume_lots = PlainDecimalField(
         label=_("Volume"), max_digits=14, decimal_places=4, widget=_number()
     )
-    price = forms.DecimalField(
+    price = PlainDecimalField(
         label=_("Price"), required=False, max_digits=18, decimal_places=8, widget=_number()
     )
     stop_loss = _price(_("Stop loss"))
@@ -142,7 +151,7 @@ class TicketForm(CodedForm):
 class CloseForm(CodedForm):
     """Close a block: lots, all that is open by default."""
 
-    volume_lots = forms.DecimalField(
+    volume_lots = PlainDecimalField(
         label=_("Volume to close"),
         max_digits=14,
         decimal_places=4,
@@ -165,7 +174,7 @@ class AmendForm(CodedForm):
     block alone."""
 
     price = _price(_("Price"))
-    volume_lots = forms.DecimalField(
+    volume_lots = PlainDecimalField(
         label=_("Volume"), required=False, max_digits=14, decimal_places=4, widget=_number()
     )
     stop_loss = _price(_("Stop loss"))
