@@ -5,12 +5,13 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.core.errors import InputError
-from apps.core.ints import int64
+from apps.core.ints import int64, max_abs
 from apps.core.pnl import SymbolTerms, convert_minor, pnl_minor, pnl_one
 
 FX = SymbolTerms(Decimal(100_000), Decimal("0.01"), 5)
@@ -102,3 +103,13 @@ def test_conversion_between_currencies_keeps_their_digits(
         return
     for amount, found in zip(amounts, yen.tolist(), strict=True):
         assert abs(found - Fraction(amount) * Fraction(rate) / 100) <= Fraction(1, 2)
+
+
+@pytest.mark.parametrize("size", [0, 1, 256, 257, 5000])
+def test_the_largest_absolute_value_counts_the_least_integer_too(size: int) -> None:
+    values = np.full(size, 7, dtype=np.int64)
+    assert max_abs(values) == (7 if size else 0)
+    if size:
+        values[size // 2] = -(2**63)
+        assert max_abs(values) == 2**63
+        assert max_abs(values[::2]) in (7, 2**63)
