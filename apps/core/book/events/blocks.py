@@ -1,8 +1,4 @@
-"""What happened to a book. Events carry all that `apply` and the projection need, no more.
-
-Vectors of one event are aligned with each other. Money in minor units of the account's currency
-unless a field says otherwise.
-"""
+"""The life of a block up to its last close."""
 
 from __future__ import annotations
 
@@ -13,66 +9,8 @@ import msgspec
 
 from apps.core.allocation import Rule
 from apps.core.book.codec import Vec, vec
-from apps.core.book.commands import (
-    AccountInfo,
-    BalanceKind,
-    LinkStatus,
-    OrderKind,
-    Side,
-    SymbolInfo,
-)
-from apps.core.book.terms import LinkTerms
-
-
-class BookEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    """The root of all events."""
-
-
-class BookOpened(BookEvent, frozen=True, kw_only=True, tag="book_opened"):
-    book_id: UUID
-    book_no: int
-    master_login: int
-    currency: str
-    currency_digits: int
-
-
-class SymbolDefined(BookEvent, frozen=True, kw_only=True, tag="symbol_defined"):
-    symbol: SymbolInfo
-
-
-class MemberLinked(BookEvent, frozen=True, kw_only=True, tag="member_linked"):
-    """An account joined (or joined again, with its carry at zero)."""
-
-    account: AccountInfo
-
-
-class RuleSet(BookEvent, frozen=True, kw_only=True, tag="rule_set"):
-    """The book's rule and default terms from here on."""
-
-    rule: Rule
-    defaults: LinkTerms
-
-
-class LinkTermsSet(BookEvent, frozen=True, kw_only=True, tag="link_terms_set"):
-    account_id: int
-    terms: LinkTerms
-
-
-class LinkStatusSet(BookEvent, frozen=True, kw_only=True, tag="link_status_set"):
-    account_id: int
-    status: LinkStatus
-
-
-class MemberDetaching(BookEvent, frozen=True, kw_only=True, tag="member_detaching"):
-    """No new shares from here on; its tickets are being closed by `close_ids`."""
-
-    account_id: int
-    close_ids: list[UUID]
-
-
-class MemberDetached(BookEvent, frozen=True, kw_only=True, tag="member_detached"):
-    account_id: int
-    balance_minor: int
+from apps.core.book.commands import OrderKind, Side
+from apps.core.book.events.base import BookEvent
 
 
 class BlockPlaced(BookEvent, frozen=True, kw_only=True, tag="block_placed"):
@@ -208,128 +146,8 @@ class BlockFilled(BookEvent, frozen=True, kw_only=True, tag="block_filled"):
     at_ms: int
 
 
-class CloseRequested(BookEvent, frozen=True, kw_only=True, tag="close_requested"):
-    """Steps reserved for closing, per ticket, before the closing order is sent.
-
-    reason: empty when people asked for it, else stop_loss, take_profit …
-    """
-
-    close_id: UUID
-    block_id: UUID
-    ticket_ids: Vec
-    account_ids: Vec
-    steps: Vec
-    order_steps: int
-    detaches: bool
-    decided_at_ms: int
-    reason: str = ""
-
-
-class CloseEnded(BookEvent, frozen=True, kw_only=True, tag="close_ended"):
-    """The closing order ended without a fill: the reservation is lifted."""
-
-    close_id: UUID
-    block_id: UUID
-    code: str
-    raw: str = ""
-
-
-class CloseFilled(BookEvent, frozen=True, kw_only=True, tag="close_filled"):
-    """Tickets were closed in part or whole at one price; P&L at the rates of the last fill.
-
-    rates: the symbol's quote currency → account currency.
-    """
-
-    close_id: UUID
-    block_id: UUID
-    deal_ids: list[str]
-    price_points: int
-    filled_steps: int
-    house_points_steps: int
-    ticket_ids: Vec
-    account_ids: Vec
-    steps: Vec
-    pnl_minor: Vec
-    rates: dict[str, Decimal]
-    booking_id: UUID
-    at_ms: int
-
-
 class BlockClosed(BookEvent, frozen=True, kw_only=True, tag="block_closed"):
     """Nothing of it is open any more."""
 
     block_id: UUID
     at_ms: int
-
-
-class BookingSettled(BookEvent, frozen=True, kw_only=True, tag="booking_settled"):
-    """The server booked the shares (or refused: an alarm, the book is right by its journal)."""
-
-    booking_id: UUID
-    done: bool
-    code: str
-    raw: str
-    differences: dict[str, int]
-
-
-class BalanceRequested(BookEvent, frozen=True, kw_only=True, tag="balance_requested"):
-    """`amount_minor` is signed: what the balance is to change by."""
-
-    operation_id: UUID
-    account_id: int
-    kind: BalanceKind
-    amount_minor: int
-    comment: str
-
-
-class BalanceSettled(BookEvent, frozen=True, kw_only=True, tag="balance_settled"):
-    operation_id: UUID
-    account_id: int
-    kind: BalanceKind
-    amount_minor: int
-    comment: str
-    done: bool
-    code: str
-    raw: str
-    at_ms: int
-
-
-class CommandRefused(BookEvent, frozen=True, kw_only=True, tag="command_refused"):
-    """A well-formed command that the book, the market or the risk refused: changes nothing.
-
-    Recorded so that a repeat gets the same answer. `kind`: class in apps.core.errors.
-    """
-
-    kind: str
-    code: str
-    message: str
-    details: dict[str, str]
-
-
-Event = (
-    BookOpened
-    | SymbolDefined
-    | MemberLinked
-    | RuleSet
-    | LinkTermsSet
-    | LinkStatusSet
-    | MemberDetaching
-    | MemberDetached
-    | BlockPlaced
-    | BlockAmended
-    | BlockAllocated
-    | CancelRequested
-    | CancelSettled
-    | BlockCancelled
-    | BlockRejected
-    | OrderPartlyFilled
-    | BlockFilled
-    | CloseRequested
-    | CloseEnded
-    | CloseFilled
-    | BlockClosed
-    | BookingSettled
-    | BalanceRequested
-    | BalanceSettled
-    | CommandRefused
-)

@@ -1,0 +1,82 @@
+"""Orders: place, amend, close, cancel."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from uuid import UUID
+
+from apps.core.allocation.rule import Rule
+from apps.core.book.commands.base import Expiry, OrderKind, Side, Stimulus
+
+
+class PlaceBlock(Stimulus, frozen=True, kw_only=True, tag="place_block"):
+    """One master order to be divided. Its block id is its command id.
+
+    `volume_lots` is what is asked for; the order sent is the sum of the sub-accounts' shares.
+    `price` is the limit or stop price and must be None for a market order. `rule`: None is the
+    book's. `manual_lots`: account id → lots of this one order, in place of what the rule gives.
+    `stop_loss`, `take_profit`: prices, the same for all accounts. `expires_at_ms` goes with
+    `expiry` "date"; a "day" ends with the UTC day. `token`: of a preview that must still hold.
+    """
+
+    symbol: str
+    side: Side
+    volume_lots: Decimal
+    kind: OrderKind = "market"
+    price: Decimal | None = None
+    rule: Rule | None = None
+    manual_lots: dict[int, Decimal] = {}
+    stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
+    expiry: Expiry = "gtc"
+    expires_at_ms: int | None = None
+    token: str = ""
+    comment: str = ""
+    placed_by: str = ""
+
+
+class AmendBlock(Stimulus, frozen=True, kw_only=True, tag="amend_block"):
+    """Change a block. None leaves a thing as it is; a stop loss or take profit of 0 removes it.
+
+    Price and volume are those of a pending block; SL and TP also of one that is open.
+    """
+
+    block_id: UUID
+    price: Decimal | None = None
+    volume_lots: Decimal | None = None
+    stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
+    placed_by: str = ""
+
+
+class CloseBlock(Stimulus, frozen=True, kw_only=True, tag="close_block"):
+    """Close a block whole (neither given) or in part: lots, or a fraction of what is open.
+
+    Its close id is its command id.
+    """
+
+    block_id: UUID
+    volume_lots: Decimal | None = None
+    fraction: Decimal | None = None
+    placed_by: str = ""
+
+
+class CloseAll(Stimulus, frozen=True, kw_only=True, tag="close_all"):
+    """Close every open block, or those in one symbol, each at one price."""
+
+    symbol: str | None = None
+    placed_by: str = ""
+
+
+class CancelBlock(Stimulus, frozen=True, kw_only=True, tag="cancel_block"):
+    """Cancel a pending block, or what is not filled of its order at the server."""
+
+    block_id: UUID
+    placed_by: str = ""
+
+
+class CancelAll(Stimulus, frozen=True, kw_only=True, tag="cancel_all"):
+    """Cancel everything that waits, or what waits in one symbol."""
+
+    symbol: str | None = None
+    placed_by: str = ""
