@@ -163,7 +163,7 @@ API = [
 API_OPEN = ("api:docs", "api:schema", "api:unknown")
 
 PLATFORM = (
-    "tenants:brand_css", "tenants:brand_icon", "tenants:set_theme", "status", "status_json", "site:home",
-    "site:product", "site:demo", "site:login", "site:healthz",
+    "tenants:brand_css", "tenants:brand_icon", "tenants:set_theme", "status", "status_json",
+    "site:home", "site:product", "site:demo", "site:login", "site:healthz",
 )  # fmt: skip
 """The platform's own host: open to the world, and nothing of a broker on it."""
