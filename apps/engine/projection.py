@@ -136,7 +136,7 @@ class Projection:
             tp=event.tp_points,
             limit=event.limit_points,
             trailing=event.trailing_points,
-            step=event.trailing_step_points or None,
+            step=event.trailing_step_points,
             expires=instant(event.expires_at_ms) if event.expires_at_ms is not None else None,
             rule=Jsonb(event.rule.as_dict()),
             origin=event.origin,
@@ -154,7 +154,7 @@ class Projection:
             tp=event.tp_points,
             limit=event.limit_points,
             trailing=event.trailing_points,
-            step=event.trailing_step_points or None,
+            step=event.trailing_step_points,
             seq=record.seq,
         )
 

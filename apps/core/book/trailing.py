@@ -22,15 +22,15 @@ STEPS_OF_DISTANCE = 10
 
 def trailing_terms(
     distance: Decimal | None, step: Decimal | None, symbol: SymbolInfo, quote: QuoteIn
-) -> tuple[int | None, int]:
-    """(distance, step) in points; (None, 0) where nothing trails.
+) -> tuple[int | None, int | None]:
+    """(distance, step) in points; None where nothing trails.
 
     Raises InputError `trailing_invalid`, RejectedError `trailing_too_close`.
     """
     if distance is None:
         if step is not None:
             raise InputError("trailing_invalid", "A trailing step goes with a distance.")
-        return None, 0
+        return None, None
     points = price_to_points(distance, symbol)
     if points <= quote.ask - quote.bid:
         raise RejectedError(
@@ -53,12 +53,12 @@ def amended_terms(
     step: Decimal | None,
     symbol: SymbolInfo,
     quote: QuoteIn,
-) -> tuple[int | None, int]:
+) -> tuple[int | None, int | None]:
     """The same after an amendment: None leaves, a distance of zero ends it."""
     if distance is None and step is None:
         return block.trailing_points, block.trailing_step_points
     if distance == 0:
-        return None, 0
+        return None, None
     if distance is None and block.trailing_points is not None:
         distance = Decimal(block.trailing_points).scaleb(-symbol.digits)
     return trailing_terms(distance, step, symbol, quote)
@@ -71,7 +71,8 @@ def trailed(block: Block, quote: QuoteIn) -> int | None:
     stop = trailed_stop(block.sign, block.sl_points, block.trailing_points, quote.bid, quote.ask)
     if stop is None or stop == block.sl_points:
         return None
-    if block.sl_points is not None and abs(stop - block.sl_points) < block.trailing_step_points:
+    least = block.trailing_step_points or 1
+    if block.sl_points is not None and abs(stop - block.sl_points) < least:
         return None
     return stop
 

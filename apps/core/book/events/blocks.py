@@ -41,7 +41,7 @@ class BlockPlaced(BookEvent, frozen=True, kw_only=True, tag="block_placed"):
     origin: str = ""
     limit_points: int | None = None
     trailing_points: int | None = None
-    trailing_step_points: int = 0
+    trailing_step_points: int | None = None
     reverses: UUID | None = None
 
 
@@ -55,7 +55,7 @@ class BlockAmended(BookEvent, frozen=True, kw_only=True, tag="block_amended"):
     tp_points: int | None
     limit_points: int | None = None
     trailing_points: int | None = None
-    trailing_step_points: int = 0
+    trailing_step_points: int | None = None
 
 
 class StopTrailed(BookEvent, frozen=True, kw_only=True, tag="stop_trailed"):
