@@ -559,6 +559,7 @@ class Book:
     def events(self, body: Event) -> list[Event]:
         """The events of a body, derived; RefusalError when it had to be refused."""
         self._inputs, self._rates, self._margins = body["inputs"], {}, {}
+        self._said = body["events"] or [{}]
         asked = body["stimulus"]
         handler = getattr(self, f"_on_{asked['type']}", None)
         if handler is None:
@@ -828,7 +829,9 @@ class Book:
         try:
             order = self._order(asked["order_id"])
         except RefusalError:
-            if asked.get("symbol"):
+            first = self._said[0]
+            is_late = first.get("origin") == "late" or first.get("reason") == "outside"
+            if asked.get("symbol") and is_late:
                 raise BeyondError("takes up a fill after its order's end") from None
             raise
         if asked["leaves_steps"] > 0:
