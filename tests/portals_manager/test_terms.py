@@ -136,6 +136,7 @@ def test_lots_by_hand_are_previewed_and_placed_as_previewed(
     last = engine.executed[-1]
     assert isinstance(last, PlaceBlock)
     assert last.manual_lots == {book.links[0].account_id: Decimal("0.05")}
+    assert 'name="manual" value' not in placed.content.decode(), "they are of one order"
 
 
 @pytest.mark.parametrize("manual", ["[]", '{"1": "x"}', '{"1": "-1"}', "{", '{"999999": "1"}'])

@@ -133,6 +133,7 @@ def place(request: HttpRequest, book_id: UUID) -> HttpResponse:
         dialogs.refuse(form, error)
         return _ticket(request, desk, form, status=dialogs.shown_status(error))
     form.renew()
+    form.data = {**form.data, "manual": ""}  # lots by hand are of one order
     return _ticket(request, desk, form, outcome=outcome)
 
 
