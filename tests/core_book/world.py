@@ -22,6 +22,7 @@ from apps.core.book.state import (
     BookingIntent,
     BookState,
     CancelIntent,
+    FlatIntent,
     SubmitIntent,
 )
 from apps.core.book.terms import LinkTerms
@@ -194,6 +195,12 @@ class World:
                 for account, pnl in zip(intent.account_ids, intent.pnl_minor, strict=False):
                     self.server_balance[int(account)] += int(pnl)
                 self.tell(c.BookingReported(command_id=self.new_id(), booking_id=key, done=True))
+            case FlatIntent():
+                sure = not self.moods or self.rng.random() < 0.7
+                held = intent.account_ids if not sure else intent.account_ids[:0]
+                self.tell(
+                    c.FlatReported(command_id=self.new_id(), check_id=key, open_account_ids=held)
+                )
             case BalanceIntent():
                 done = not self.moods or self.rng.random() < 0.8
                 if done:

@@ -30,6 +30,7 @@ from apps.core.book.placing import (
     waiting_price,
     withdraw,
 )
+from apps.core.book.risk.bounds import check_not_stopped
 from apps.core.book.state import DETACHING, Block, BookState
 from apps.core.book.stops import changed, check_stops, stop_reached
 from apps.core.book.terms import check_terms
@@ -143,9 +144,11 @@ def set_link_terms(state: BookState, command: SetLinkTerms) -> Decided:
 
 
 def set_link_status(state: BookState, command: SetLinkStatus) -> Decided:
-    """Pause, close-only or resume. Raises ConflictError `already_detaching`."""
+    """Pause, close-only or resume. Raises ConflictError `already_detaching`,
+    `account_stopped`."""
     at = state.member(command.account_id)
     if state.members.status[at] == DETACHING:
         raise ConflictError("already_detaching", "This account is being detached.")
+    check_not_stopped(state, command.account_id)
     event = LinkStatusSet(account_id=command.account_id, status=command.status)
     return [event], {"account_id": command.account_id, "status": command.status}

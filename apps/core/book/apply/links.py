@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from apps.core.book import events as ev
 from apps.core.book.apply.shared import Handlers
+from apps.core.book.codec import vec
 from apps.core.book.state import (
     DETACHED,
     DETACHING,
@@ -14,6 +15,9 @@ from apps.core.book.state import (
 
 def _linked(state: BookState, event: ev.MemberLinked) -> None:
     state.add_member(event.account)
+    state.risk.own.pop(event.account.account_id, None)
+    state.risk.references.leave(vec([event.account.account_id]))
+    state.risk.forget_cached()
 
 
 def _rule_set(state: BookState, event: ev.RuleSet) -> None:
@@ -37,6 +41,8 @@ def _detached(state: BookState, event: ev.MemberDetached) -> None:
     at = state.index[event.account_id]
     state.members.status[at] = DETACHED
     state.clear_carry(at)
+    state.risk.references.leave(vec([event.account_id]))
+    state.risk.forget_cached()
 
 
 HANDLERS: Handlers = {

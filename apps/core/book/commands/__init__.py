@@ -50,6 +50,18 @@ from apps.core.book.commands.reports import (
     StopBlock,
     TriggerBlock,
 )
+from apps.core.book.commands.risk import (
+    AdvanceStops,
+    FlatReported,
+    HardStop,
+    Heights,
+    LiftStop,
+    ReachLimits,
+    SeePeaks,
+    ServerClosed,
+    SetProtection,
+    StartDay,
+)
 
 Command = (
     PlaceBlock
@@ -64,6 +76,9 @@ Command = (
     | SetLinkTerms
     | SetLinkStatus
     | AdjustBalance
+    | SetProtection
+    | HardStop
+    | LiftStop
 )
 Report = (
     OpenBook
@@ -77,12 +92,19 @@ Report = (
     | CancelReported
     | BookingReported
     | BalanceReported
+    | ReachLimits
+    | SeePeaks
+    | StartDay
+    | AdvanceStops
+    | FlatReported
+    | ServerClosed
 )
 AnyStimulus = Command | Report
 
 __all__ = [
     "AccountInfo",
     "AdjustBalance",
+    "AdvanceStops",
     "AmendBlock",
     "AnyStimulus",
     "BalanceKind",
@@ -98,7 +120,11 @@ __all__ = [
     "ExpireBlock",
     "Expiry",
     "FillReported",
+    "FlatReported",
+    "HardStop",
+    "Heights",
     "Inputs",
+    "LiftStop",
     "LinkAccount",
     "LinkStatus",
     "MasterMoney",
@@ -108,11 +134,16 @@ __all__ = [
     "OutsideFill",
     "PlaceBlock",
     "QuoteIn",
+    "ReachLimits",
     "Report",
+    "SeePeaks",
+    "ServerClosed",
     "SetLinkStatus",
     "SetLinkTerms",
+    "SetProtection",
     "SetRule",
     "Side",
+    "StartDay",
     "Stimulus",
     "StopBlock",
     "SymbolInfo",

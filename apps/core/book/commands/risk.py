@@ -42,28 +42,28 @@ class LiftStop(Stimulus, frozen=True, kw_only=True, tag="lift_stop"):
     placed_by: str = ""
 
 
-class ReachLimits(Stimulus, frozen=True, kw_only=True, tag="reach_limits"):
-    """Accounts whose equity is at or below a limit by the quotes that this record holds.
+class Heights(msgspec.Struct, frozen=True):
+    """The highest equity the engine saw, which quotes of the past gave. Vectors aligned.
 
-    `peaks_minor`: the highest equity seen of each so far, which quotes of the past gave.
+    `above_minor`: over the account's `initial` reference, so that money that moves meanwhile does
+    not change it. `since`: of which beginning of the references (others are ignored).
     """
 
-    account_ids: Vec
-    peaks_minor: Vec
+    account_ids: Vec = msgspec.field(default_factory=vec)
+    since: Vec = msgspec.field(default_factory=vec)
+    above_minor: Vec = msgspec.field(default_factory=vec)
 
 
-class ReachMasterLimit(Stimulus, frozen=True, kw_only=True, tag="reach_master_limit"):
-    """The sum of all accounts is at or below a limit of the master."""
+class ReachLimits(Stimulus, frozen=True, kw_only=True, tag="reach_limits"):
+    """Equity at or below a limit by the quotes that this record holds; account 0 is the master."""
 
-    peak_minor: int
+    heights: Heights
 
 
 class SeePeaks(Stimulus, frozen=True, kw_only=True, tag="see_peaks"):
     """Equity that rose above the recorded peak: kept, so that a restart forgets little."""
 
-    account_ids: Vec = msgspec.field(default_factory=vec)
-    peaks_minor: Vec = msgspec.field(default_factory=vec)
-    master_peak_minor: int | None = None
+    heights: Heights
 
 
 class StartDay(Stimulus, frozen=True, kw_only=True, tag="start_day"):

@@ -42,6 +42,21 @@ from apps.core.book.events.links import (
     MemberLinked,
     RuleSet,
 )
+from apps.core.book.events.risk import (
+    DayStarted,
+    FlatAnswered,
+    FlatAsked,
+    MasterFlowed,
+    MasterReferenceStarted,
+    PeaksSeen,
+    ProtectionSet,
+    ReferencesStarted,
+    SharesWithdrawn,
+    StopLifted,
+    StopsAdvanced,
+    StopTriggered,
+    TicketClosedByServer,
+)
 
 Event = (
     BookOpened
@@ -69,6 +84,19 @@ Event = (
     | BalanceRequested
     | BalanceSettled
     | CommandRefused
+    | ProtectionSet
+    | ReferencesStarted
+    | MasterReferenceStarted
+    | MasterFlowed
+    | PeaksSeen
+    | DayStarted
+    | StopTriggered
+    | SharesWithdrawn
+    | StopsAdvanced
+    | FlatAsked
+    | FlatAnswered
+    | StopLifted
+    | TicketClosedByServer
 )
 
 __all__ = [
@@ -90,13 +118,26 @@ __all__ = [
     "CloseFilled",
     "CloseRequested",
     "CommandRefused",
+    "DayStarted",
     "Event",
+    "FlatAnswered",
+    "FlatAsked",
     "LinkStatusSet",
     "LinkTermsSet",
+    "MasterFlowed",
+    "MasterReferenceStarted",
     "MemberDetached",
     "MemberDetaching",
     "MemberLinked",
     "OrderPartlyFilled",
+    "PeaksSeen",
+    "ProtectionSet",
+    "ReferencesStarted",
     "RuleSet",
+    "SharesWithdrawn",
+    "StopLifted",
+    "StopTriggered",
+    "StopsAdvanced",
     "SymbolDefined",
+    "TicketClosedByServer",
 ]

@@ -9,12 +9,7 @@ import msgspec
 
 from apps.core.book.codec import Vec, vec
 from apps.core.book.events.base import BookEvent
-from apps.core.book.risk.settings import Party, Protection, Scope
-
-StopReason = Literal[
-    "equity_stop", "trailing_percent", "trailing_amount", "end_of_day", "daily_loss", "manual"
-]
-StopPhase = Literal["close_only", "cancelling", "closing", "verifying", "blocked"]
+from apps.core.book.risk.settings import Party, Protection, Scope, StopPhase, StopReason
 
 
 class ProtectionSet(BookEvent, frozen=True, kw_only=True, tag="protection_set"):
@@ -34,9 +29,7 @@ class ReferencesStarted(BookEvent, frozen=True, kw_only=True, tag="references_st
     equity_minor: Vec
 
 
-class MasterReferenceStarted(
-    BookEvent, frozen=True, kw_only=True, tag="master_reference_started"
-):
+class MasterReferenceStarted(BookEvent, frozen=True, kw_only=True, tag="master_reference_started"):
     balance_minor: int
     equity_minor: int
 
@@ -48,9 +41,10 @@ class MasterFlowed(BookEvent, frozen=True, kw_only=True, tag="master_flowed"):
 
 
 class PeaksSeen(BookEvent, frozen=True, kw_only=True, tag="peaks_seen"):
+    """Higher equity than the recorded peaks; account 0 is the master."""
+
     account_ids: Vec
     peaks_minor: Vec
-    master_peak_minor: int | None = None
 
 
 class DayStarted(BookEvent, frozen=True, kw_only=True, tag="day_started"):

@@ -13,6 +13,10 @@ from apps.core.protection import DailyBase
 
 Party = Literal["investor", "manager", "broker"]
 Scope = Literal["account", "every_account", "master"]
+StopReason = Literal[
+    "equity_stop", "trailing_percent", "trailing_amount", "end_of_day", "daily_loss", "manual"
+]
+StopPhase = Literal["close_only", "cancelling", "closing", "verifying", "blocked"]
 PARTIES: tuple[Party, ...] = ("investor", "manager", "broker")
 PERCENT_SCALE = 10**6
 LEVERAGE_SCALE = 10**8

@@ -58,4 +58,13 @@ class BalanceIntent(msgspec.Struct, frozen=True, kw_only=True, tag="balance"):
     comment: str
 
 
-Intent = SubmitIntent | CancelIntent | BookingIntent | BalanceIntent
+class FlatIntent(msgspec.Struct, frozen=True, kw_only=True, tag="flat"):
+    """Ask the server what these logins hold; `account_ids` is aligned, 0 is the master."""
+
+    check_id: UUID
+    book_no: int
+    account_ids: Vec
+    logins: Vec
+
+
+Intent = SubmitIntent | CancelIntent | BookingIntent | BalanceIntent | FlatIntent
