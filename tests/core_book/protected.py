@@ -103,6 +103,7 @@ class ProtectedWorld(World):
         ordinal = self.rng.choice(np.flatnonzero(free).tolist())
         place = int(block.members[ordinal])
         pnl = self.rng.randint(-5_000, 1_000)
+        digits = self.book.digits_of[self.book.currencies[int(self.book.members.currency[place])]]
         self.deals += 1
         self.tell(
             c.ServerClosed(
@@ -111,7 +112,7 @@ class ProtectedWorld(World):
                 deal_id=f"own{self.deals}",
                 steps=self.rng.randint(1, int(free[ordinal])),
                 price_points=self.mid[block.symbol],
-                pnl_minor=pnl,
+                pnl=Decimal(pnl).scaleb(-digits),
                 reason="stop_out",
                 server_seq=self.deals,
                 at_ms=self.now_ms,

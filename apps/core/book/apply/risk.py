@@ -119,14 +119,16 @@ def _advanced(state: BookState, event: ev.StopsAdvanced) -> None:
 
 
 def _flat_asked(state: BookState, event: ev.FlatAsked) -> None:
-    logins = vec([state.master_login] * event.account_ids.size)
-    subs = event.account_ids != 0
-    logins[subs] = state.members.logins[state.places(event.account_ids[subs])]
+    is_master = bool((event.account_ids == 0).any())
+    places = state.places(event.account_ids[event.account_ids != 0])
+    if is_master:
+        places = np.union1d(places, np.flatnonzero(state.members.status != DETACHED))
     state.intents[event.check_id] = FlatIntent(
         check_id=event.check_id,
         book_no=state.book_no,
-        account_ids=event.account_ids,
-        logins=logins,
+        account_ids=state.members.account_ids[places],
+        logins=state.members.logins[places],
+        is_master=is_master,
     )
 
 

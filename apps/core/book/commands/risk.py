@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
@@ -89,14 +90,14 @@ class FlatReported(Stimulus, frozen=True, kw_only=True, tag="flat"):
 class ServerClosed(Stimulus, frozen=True, kw_only=True, tag="server_closed"):
     """The trading server closed a ticket, whole or in part, from its side.
 
-    `pnl_minor`: as it booked it, in the account's currency.
+    `pnl`: as it booked it, in units of the account's currency.
     """
 
     ticket_id: int
     deal_id: str
     steps: int
     price_points: int
-    pnl_minor: int
+    pnl: Decimal
     reason: Literal["stop_out", "server"]
     server_seq: int
     at_ms: int

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from apps.core.book.codec import vec
 from apps.core.book.commands import ServerClosed
 from apps.core.book.events import BlockClosed, Event, TicketClosedByServer
 from apps.core.book.filling import flat_members
 from apps.core.book.placing import Decided
 from apps.core.book.state import Block, BookState
-from apps.core.errors import ConflictError
+from apps.core.errors import ConflictError, InputError
 
 
 def server_closed(state: BookState, report: ServerClosed) -> Decided:
@@ -30,7 +32,7 @@ def server_closed(state: BookState, report: ServerClosed) -> Decided:
             deal_id=report.deal_id,
             steps=report.steps,
             price_points=report.price_points,
-            pnl_minor=report.pnl_minor,
+            pnl_minor=_minor(state, place, report.pnl),
             reason=report.reason,
             at_ms=report.at_ms,
         )
@@ -42,6 +44,14 @@ def server_closed(state: BookState, report: ServerClosed) -> Decided:
     if not left[ordinal]:
         events += flat_members(state, vec([place]), {block.block_id})
     return events, {}
+
+
+def _minor(state: BookState, place: int, amount: Decimal) -> int:
+    currency = state.currencies[int(state.members.currency[place])]
+    scaled = amount.scaleb(state.digits_of[currency])
+    if scaled != scaled.to_integral_value():
+        raise InputError("amount_invalid", f"{amount} has more digits than {currency}.")
+    return int(scaled)
 
 
 def find_ticket(state: BookState, ticket_id: int) -> tuple[Block, int]:

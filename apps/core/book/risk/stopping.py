@@ -220,12 +220,15 @@ def flat_reported(state: BookState, report: FlatReported, market: Market) -> Dec
         FlatAnswered(check_id=report.check_id, open_account_ids=report.open_account_ids)
     ]
     held = set(report.open_account_ids.tolist()) | _busy(state)
-    if state.blocks:
-        held.add(MASTER)
+    asked = intent.account_ids.tolist()
+    if intent.is_master:
+        asked.append(MASTER)
+        if held or state.blocks:
+            held.add(MASTER)
     risk = state.risk
     groups: dict[str, list[int]] = {"flat": [], "still_open": []}
     attempts = 0
-    for account_id in intent.account_ids.tolist():
+    for account_id in asked:
         stop = risk.master_stop if account_id == MASTER else risk.stops.get(account_id)
         if stop is None or stop.phase != "verifying":
             continue

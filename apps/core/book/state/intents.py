@@ -59,12 +59,14 @@ class BalanceIntent(msgspec.Struct, frozen=True, kw_only=True, tag="balance"):
 
 
 class FlatIntent(msgspec.Struct, frozen=True, kw_only=True, tag="flat"):
-    """Ask the server what these logins hold; `account_ids` is aligned, 0 is the master."""
+    """Ask the server which of these accounts (aligned with their logins) hold tickets of this
+    book. `is_master`: for the book's own stop, so they are all of its accounts."""
 
     check_id: UUID
     book_no: int
     account_ids: Vec
     logins: Vec
+    is_master: bool = False
 
 
 Intent = SubmitIntent | CancelIntent | BookingIntent | BalanceIntent | FlatIntent
