@@ -41,19 +41,19 @@ DELETE FROM {limits} WHERE book_id = %(book)s AND scope = 'account' AND account_
 TRIGGERED: Final[LiteralString] = """
 INSERT INTO {stop} (id, book_id, account_id, reason, party, phase, attempts, equity_minor,
     level_minor, reference_minor, currency, triggered_at, lifted_by, seq)
-VALUES (%(stop)s, %(book)s, %(account)s, %(reason)s, %(party)s, 'close_only', 0, %(equity)s,
+VALUES (%(stop)s, %(book)s, %(account)s::bigint, %(reason)s, %(party)s, 'close_only', 0, %(equity)s,
     %(level)s, %(reference)s, coalesce(
-        (SELECT currency FROM {account_state} WHERE account_id = %(account)s),
+        (SELECT currency FROM {account_state} WHERE account_id = %(account)s::bigint),
         (SELECT a.currency FROM {master} m JOIN {trading_account} a ON a.id = m.account_id
          WHERE m.public_id = %(book)s), ''),
     to_timestamp(%(at_ms)s / 1000.0), '', %(seq)s)
 """
 ADVANCED: Final[LiteralString] = """
-UPDATE {stop} SET phase = %(phase)s, attempts = greatest(attempts, %(attempts)s), seq = %(seq)s,
+UPDATE {stop} SET phase = %(phase)s::text, attempts = greatest(attempts, %(attempts)s::integer), seq = %(seq)s,
     blocked_at = CASE WHEN %(phase)s::text = 'blocked' THEN to_timestamp(%(at_ms)s / 1000.0)
                       ELSE blocked_at END
 WHERE book_id = %(book)s AND lifted_at IS NULL
-  AND (account_id = ANY(%(accounts)s::bigint[]) OR (account_id IS NULL AND %(is_master)s))
+  AND (account_id = ANY(%(accounts)s::bigint[]) OR (account_id IS NULL AND %(is_master)s::boolean))
 RETURNING id, account_id, reason, party, equity_minor, level_minor, currency
 """
 LINKS_BLOCKED: Final[LiteralString] = """
@@ -75,12 +75,12 @@ UPDATE {link} SET status = 'active' WHERE account_id = %(account)s AND status = 
 NOTICE: Final[LiteralString] = """
 INSERT INTO {notice} (user_id, event_id, kind, book_id, account_id, data, at, mail, attempts,
     next_at, reason)
-SELECT u.id, %(event)s, %(kind)s, %(book)s, %(account)s, %(data)s::jsonb || jsonb_build_object(
-        'master', m.name, 'login', (SELECT login FROM {trading_account} WHERE id = %(account)s)),
+SELECT u.id, %(event)s, %(kind)s, %(book)s, %(account)s::bigint, %(data)s::jsonb || jsonb_build_object(
+        'master', m.name, 'login', (SELECT login FROM {trading_account} WHERE id = %(account)s::bigint)),
     to_timestamp(%(at_ms)s / 1000.0), 'queued', 0, to_timestamp(%(at_ms)s / 1000.0), ''
 FROM {user} u CROSS JOIN {master} m
 WHERE m.public_id = %(book)s AND u.is_active AND (u.id = m.manager_id OR 'admin' = ANY(u.roles)
-    OR u.id = (SELECT owner_id FROM {trading_account} WHERE id = %(account)s)
+    OR u.id = (SELECT owner_id FROM {trading_account} WHERE id = %(account)s::bigint)
     OR (%(account)s::bigint IS NULL AND u.id IN (
         SELECT a.owner_id FROM {link} l JOIN {trading_account} a ON a.id = l.account_id
         WHERE l.master_id = m.id AND l.status <> 'detached')))
