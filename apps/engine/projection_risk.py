@@ -49,7 +49,8 @@ VALUES (%(stop)s, %(book)s, %(account)s::bigint, %(reason)s, %(party)s, 'close_o
     to_timestamp(%(at_ms)s / 1000.0), '', %(seq)s)
 """
 ADVANCED: Final[LiteralString] = """
-UPDATE {stop} SET phase = %(phase)s::text, attempts = greatest(attempts, %(attempts)s::integer), seq = %(seq)s,
+UPDATE {stop} SET phase = %(phase)s::text, seq = %(seq)s,
+    attempts = greatest(attempts, %(attempts)s::integer),
     blocked_at = CASE WHEN %(phase)s::text = 'blocked' THEN to_timestamp(%(at_ms)s / 1000.0)
                       ELSE blocked_at END
 WHERE book_id = %(book)s AND lifted_at IS NULL
@@ -75,8 +76,9 @@ UPDATE {link} SET status = 'active' WHERE account_id = %(account)s AND status = 
 NOTICE: Final[LiteralString] = """
 INSERT INTO {notice} (user_id, event_id, kind, book_id, account_id, data, at, mail, attempts,
     next_at, reason)
-SELECT u.id, %(event)s, %(kind)s, %(book)s, %(account)s::bigint, %(data)s::jsonb || jsonb_build_object(
-        'master', m.name, 'login', (SELECT login FROM {trading_account} WHERE id = %(account)s::bigint)),
+SELECT u.id, %(event)s, %(kind)s, %(book)s, %(account)s::bigint,
+    %(data)s::jsonb || jsonb_build_object('master', m.name, 'login',
+        (SELECT login FROM {trading_account} WHERE id = %(account)s::bigint)),
     to_timestamp(%(at_ms)s / 1000.0), 'queued', 0, to_timestamp(%(at_ms)s / 1000.0), ''
 FROM {user} u CROSS JOIN {master} m
 WHERE m.public_id = %(book)s AND u.is_active AND (u.id = m.manager_id OR 'admin' = ANY(u.roles)
