@@ -21,7 +21,7 @@ from apps.api.controls import book_answer
 from apps.api.idempotency import check_idempotency_key
 from apps.api.reads import PAGING
 from apps.api.selectors import accounts_by_id, book_of
-from apps.core.book.commands import Command, HardStop, LiftStop, SetProtection
+from apps.core.book.commands import Command, HardStop, LiftStop, SetLinkStatus, SetProtection
 from apps.core.book.risk.settings import protection_from_json
 from apps.core.money import digits_of, from_minor
 from apps.engine import client
@@ -213,6 +213,27 @@ class AccountLimitsView(ApiView):
             )
 
         return _execute(request, link.master, "api.risk.protection", make)
+
+
+class PauseView(ApiView):
+    scope = "trade"
+
+    @_posts("pause_account", serializers.PauseRequest)
+    def post(self, request: Request, book_id: UUID, account_id: UUID) -> Response:
+        """Take no part in new blocks, or take part again. An investor resumes the own pause."""
+        wanted = validated(serializers.PauseRequest, request)
+        link, party = link_for_risk(user_from(request), book_id, account_id)
+
+        def make(command_id: UUID) -> Command:
+            return SetLinkStatus(
+                command_id=command_id,
+                account_id=link.account_id,
+                status="paused" if wanted["paused"] else "active",
+                party=party,
+                placed_by=by(request),
+            )
+
+        return _execute(request, link.master, "api.risk.pause", make)
 
 
 class LiftAccountView(ApiView):

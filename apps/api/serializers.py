@@ -124,6 +124,10 @@ class HardStopRequest(StrictSerializer):
     token = serializers.CharField(max_length=4_000, help_text="of the preview")
 
 
+class PauseRequest(StrictSerializer):
+    paused = serializers.BooleanField()
+
+
 class NothingRequest(StrictSerializer):
     pass
 

@@ -23,6 +23,7 @@ from apps.api.risk import (
     HardStopView,
     LiftAccountView,
     LiftBookView,
+    PauseView,
     StopsView,
 )
 
@@ -55,6 +56,7 @@ urlpatterns = [
         AccountLimitsView.as_view(),
         name="account_limits",
     ),
+    path("books/<uuid:book_id>/links/<uuid:account_id>/pause", PauseView.as_view(), name="pause"),
     path(
         "books/<uuid:book_id>/links/<uuid:account_id>/lift",
         LiftAccountView.as_view(),

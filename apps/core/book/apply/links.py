@@ -16,6 +16,7 @@ from apps.core.book.state import (
 def _linked(state: BookState, event: ev.MemberLinked) -> None:
     state.add_member(event.account)
     state.risk.own.pop(event.account.account_id, None)
+    state.risk.restricted.pop(event.account.account_id, None)
     state.risk.references.leave(vec([event.account.account_id]))
     state.risk.forget_cached()
 
@@ -31,6 +32,9 @@ def _terms_set(state: BookState, event: ev.LinkTermsSet) -> None:
 
 def _status_set(state: BookState, event: ev.LinkStatusSet) -> None:
     state.members.status[state.index[event.account_id]] = STATUS_OF[event.status]
+    state.risk.restricted.pop(event.account_id, None)
+    if event.status != "active":
+        state.risk.restricted[event.account_id] = event.party
 
 
 def _detaching(state: BookState, event: ev.MemberDetaching) -> None:

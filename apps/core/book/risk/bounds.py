@@ -39,6 +39,15 @@ def check_not_stopped(state: BookState, account_id: int) -> None:
         )
 
 
+def check_own_restriction(state: BookState, account_id: int) -> None:
+    """An investor changes no restriction of others. Raises ConflictError `restricted_by_other`."""
+    party = state.risk.restricted.get(account_id, "investor")
+    if party != "investor":
+        raise ConflictError(
+            "restricted_by_other", f"The {party} has restricted this account.", set_by=party
+        )
+
+
 def least_margin_levels(state: BookState, least_pct: int) -> Vec | int:
     """int64[members] of percent (or one for all): what an opening must leave of margin level."""
     vector = _bound(state, "_margin", lambda p: p.margin_level_min_pct, 1, max)

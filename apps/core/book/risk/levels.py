@@ -184,7 +184,7 @@ def _daily(references: References, row: Row) -> tuple[Vec, Vec]:
             start = of = references.day_equity
         case _:
             start = of = np.maximum(references.day_balance, references.day_equity)
-    return start - _share(of, row.values), start
+    return start + _share(of, -row.values), start
 
 
 def _share(amounts: Vec, parts: Vec) -> Vec:

@@ -104,7 +104,7 @@ class References(msgspec.Struct):
 
 class RiskState(msgspec.Struct, dict=True):
     """`own`, `every`, `master`: limits by party. `stops`: by account id, also the blocked ones.
-    `begun`: how often references began.
+    `begun`: how often references began. `restricted`: who paused a link, or made it close-only.
 
     `master_reference` has one row (account id 0) while the master has a limit, else none.
     """
@@ -117,6 +117,7 @@ class RiskState(msgspec.Struct, dict=True):
     begun: int = 0
     day: str = ""
     stops: dict[int, Stop] = {}
+    restricted: dict[int, Party] = {}
     master_stop: Stop | None = None
 
     @property
