@@ -99,18 +99,23 @@ class ProtectedWorld(World):
         if not blocks:
             return
         block = self.rng.choice(blocks)
-        free = block.open_steps - block.closing_steps
+        booked = [self.server.tickets.get(ticket, 0) for ticket in block.ticket_ids.tolist()]
+        free = np.minimum(block.open_steps - block.closing_steps, np.array(booked))
+        if not free.any():
+            return
         ordinal = self.rng.choice(np.flatnonzero(free).tolist())
         place = int(block.members[ordinal])
         pnl = self.rng.randint(-5_000, 1_000)
         digits = self.book.digits_of[self.book.currencies[int(self.book.members.currency[place])]]
+        steps = self.rng.randint(1, int(free[ordinal]))
+        self.server.close_itself(block.first_ticket_id + ordinal, steps, pnl)
         self.deals += 1
         self.tell(
             c.ServerClosed(
                 command_id=self.new_id(),
                 ticket_id=block.first_ticket_id + ordinal,
                 deal_id=f"own{self.deals}",
-                steps=self.rng.randint(1, int(free[ordinal])),
+                steps=steps,
                 price_points=self.mid[block.symbol],
                 pnl=Decimal(pnl).scaleb(-digits),
                 reason="stop_out",
@@ -118,7 +123,6 @@ class ProtectedWorld(World):
                 at_ms=self.now_ms,
             )
         )
-        self.server_balance[int(self.book.members.account_ids[place])] += pnl
 
     def some_limits(self) -> dict[str, object]:
         rng = self.rng

@@ -152,6 +152,8 @@ BODIES: dict[str, dict[str, object]] = {
     "api:link_status": {"status": "paused"},
     "api:amend": {"stop_loss": "1.05"},
     "api:close": {},
+    "api:close_by": {"other_block_id": "00000000-0000-4000-8000-000000000000"},
+    "api:reverse": {},
     "api:cancel": {},
     "api:book_limits": {"scope": "master", "protection": {}},
     "api:hard_stop_preview": {},

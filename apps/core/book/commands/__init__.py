@@ -13,6 +13,7 @@ from apps.core.book.commands.base import (
     OrderKind,
     Side,
     Stimulus,
+    order_limit,
 )
 from apps.core.book.commands.facts import (
     AccountInfo,
@@ -35,7 +36,9 @@ from apps.core.book.commands.orders import (
     CancelBlock,
     CloseAll,
     CloseBlock,
+    CloseBy,
     PlaceBlock,
+    ReverseBlock,
 )
 from apps.core.book.commands.reports import (
     BalanceReported,
@@ -48,6 +51,7 @@ from apps.core.book.commands.reports import (
     OrderEnded,
     OutsideFill,
     StopBlock,
+    TrailStop,
     TriggerBlock,
 )
 from apps.core.book.commands.risk import (
@@ -68,6 +72,8 @@ Command = (
     | AmendBlock
     | CloseBlock
     | CloseAll
+    | CloseBy
+    | ReverseBlock
     | CancelBlock
     | CancelAll
     | LinkAccount
@@ -85,6 +91,7 @@ Report = (
     | DefineSymbols
     | TriggerBlock
     | StopBlock
+    | TrailStop
     | ExpireBlock
     | FillReported
     | OutsideFill
@@ -115,6 +122,7 @@ __all__ = [
     "CancelReported",
     "CloseAll",
     "CloseBlock",
+    "CloseBy",
     "Command",
     "DefineSymbols",
     "ExpireBlock",
@@ -136,6 +144,7 @@ __all__ = [
     "QuoteIn",
     "ReachLimits",
     "Report",
+    "ReverseBlock",
     "SeePeaks",
     "ServerClosed",
     "SetLinkStatus",
@@ -147,6 +156,8 @@ __all__ = [
     "Stimulus",
     "StopBlock",
     "SymbolInfo",
+    "TrailStop",
     "TriggerBlock",
     "UnlinkAccount",
+    "order_limit",
 ]

@@ -20,6 +20,7 @@ from apps.core.book.events.blocks import (
     CancelRequested,
     CancelSettled,
     OrderPartlyFilled,
+    StopTrailed,
 )
 from apps.core.book.events.book import (
     BalanceRequested,
@@ -69,6 +70,7 @@ Event = (
     | MemberDetached
     | BlockPlaced
     | BlockAmended
+    | StopTrailed
     | BlockAllocated
     | CancelRequested
     | CancelSettled
@@ -136,6 +138,7 @@ __all__ = [
     "RuleSet",
     "SharesWithdrawn",
     "StopLifted",
+    "StopTrailed",
     "StopTriggered",
     "StopsAdvanced",
     "SymbolDefined",
