@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 
 from apps.accounts.models import Link, Master, Role, TradingAccount, User
+from apps.core.book.risk.settings import Party
 from apps.core.errors import NotFoundError
 
 P = ParamSpec("P")
@@ -65,6 +66,32 @@ def links_of(user: User) -> QuerySet[Link]:
     """The user's own mandates as an investor."""
     return Link.objects.select_related("master", "account", "account__server").filter(
         account__owner=user
+    )
+
+
+def master_for_risk(user: User, book_id: UUID) -> tuple[Master, Party]:
+    """A master whose limits the user may set, and as whom: `manager` (its own) or `broker`
+    (admins, any). Raises NotFoundError("book_unknown")."""
+    master = masters_of(user).filter(public_id=book_id, is_active=True).first()
+    if master is None:
+        raise NotFoundError("book_unknown", "There is no such master.", book_id=str(book_id))
+    return master, "broker" if user.has_role(Role.ADMIN) else "manager"
+
+
+def link_for_risk(user: User, book_id: UUID, account_id: UUID) -> tuple[Link, Party]:
+    """A mandate in force whose limits the user may set, and as whom (`investor`: the own one).
+
+    An admin acts as the broker, a manager as the manager, also on an account of their own.
+    Raises NotFoundError("account_unknown"): another's account is absent.
+    """
+    links = Link.objects.select_related("master", "account").exclude(status=Link.Status.DETACHED)
+    link = links.filter(master__public_id=book_id, account__public_id=account_id).first()
+    if link is not None and masters_of(user).filter(pk=link.master_id).exists():
+        return link, "broker" if user.has_role(Role.ADMIN) else "manager"
+    if link is not None and user.has_role(Role.INVESTOR) and link.account.owner_id == user.pk:
+        return link, "investor"
+    raise NotFoundError(
+        "account_unknown", "There is no such account here.", account_id=str(account_id)
     )
 
 

@@ -16,6 +16,18 @@ from apps.api.controls import (
 )
 from apps.api.openapi import docs_view, schema_view
 from apps.api.reads import AllocationsView, BlockView, BooksView, TicketsView
+from apps.api.risk import (
+    AccountLimitsView,
+    AccountRiskView,
+    BookLimitsView,
+    BookRiskView,
+    HardStopPreviewView,
+    HardStopView,
+    LiftAccountView,
+    LiftBookView,
+    PauseView,
+    StopsView,
+)
 
 app_name = "api"
 urlpatterns = [
@@ -26,6 +38,32 @@ urlpatterns = [
     path("books/<uuid:book_id>/blocks/preview", PreviewView.as_view(), name="preview"),
     path("books/<uuid:book_id>/close-all", CloseAllView.as_view(), name="close_all"),
     path("books/<uuid:book_id>/cancel-all", CancelAllView.as_view(), name="cancel_all"),
+    path("books/<uuid:book_id>/risk", BookRiskView.as_view(), name="book_risk"),
+    path("books/<uuid:book_id>/protection", BookLimitsView.as_view(), name="book_limits"),
+    path("books/<uuid:book_id>/stops", StopsView.as_view(), name="stops"),
+    path("books/<uuid:book_id>/lift", LiftBookView.as_view(), name="lift_book"),
+    path("books/<uuid:book_id>/hard-stop", HardStopView.as_view(), name="hard_stop"),
+    path(
+        "books/<uuid:book_id>/hard-stop/preview",
+        HardStopPreviewView.as_view(),
+        name="hard_stop_preview",
+    ),
+    path(
+        "books/<uuid:book_id>/links/<uuid:account_id>/risk",
+        AccountRiskView.as_view(),
+        name="account_risk",
+    ),
+    path(
+        "books/<uuid:book_id>/links/<uuid:account_id>/protection",
+        AccountLimitsView.as_view(),
+        name="account_limits",
+    ),
+    path("books/<uuid:book_id>/links/<uuid:account_id>/pause", PauseView.as_view(), name="pause"),
+    path(
+        "books/<uuid:book_id>/links/<uuid:account_id>/lift",
+        LiftAccountView.as_view(),
+        name="lift_account",
+    ),
     path("books/<uuid:book_id>/rule", RuleView.as_view(), name="rule"),
     path("books/<uuid:book_id>/links/<uuid:account_id>/terms", TermsView.as_view(), name="terms"),
     path(

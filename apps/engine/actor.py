@@ -25,6 +25,7 @@ from apps.core.book.codec import encode
 from apps.core.book.commands import (
     AccountInfo,
     AdjustBalance,
+    AdvanceStops,
     AnyStimulus,
     DefineSymbols,
     ExpireBlock,
@@ -32,17 +33,20 @@ from apps.core.book.commands import (
     Inputs,
     MasterMoney,
     OpenBook,
+    ServerClosed,
     SetRule,
     StopBlock,
     TrailStop,
     TriggerBlock,
 )
 from apps.core.book.records import Body, Record, advance, make_record, read_body, refusal
+from apps.core.book.risk.reporting import is_being_closed
 from apps.core.book.state import BookState
 from apps.core.errors import ProrataError
 from apps.engine.answers import Answers
 from apps.engine.discovery import BookRow, currency_digits
 from apps.engine.due import QUOTE_MAX_AGE_MS, Due, due
+from apps.engine.guard import Guard, is_step_due
 from apps.engine.journal import Journal, RepeatedCommandError, encode_state
 from apps.engine.outside import OutsideTrades
 from apps.engine.sender import Sender, settled_id
@@ -94,6 +98,7 @@ class BookActor:
         self._journal = journal
         self._answers = answers
         self._on_commit = on_commit
+        self.guard = Guard(self.tell, row.time_zone)
         self._sender: Sender | None = None
         self._recent: OrderedDict[UUID, tuple[int, Body]] = OrderedDict()
         self._master: MasterMoney | None = None
@@ -128,7 +133,7 @@ class BookActor:
         finally:
             if self._watch is not None:
                 self._watch.cancel()
-            self.session.forget_outside(self.row.master_login)
+            self.session.forget_outside(self.row.master_login, self.row.book_no)
             await self._sender.close()
 
     async def _watch_master(self) -> None:
@@ -177,7 +182,7 @@ class BookActor:
         await self._adopt_rule()
         if self.state is not None:
             self._outside = OutsideTrades(self.tell)
-            self.session.expect_outside(self.row.master_login, self._outside.take)
+            self.session.expect_outside(self.row.master_login, self.row.book_no, self._outside.take)
             self._answers.in_background(self._catch_up(self.state.server_seq, self._outside))
         self.changes += 1
         log.info("book_loaded", broker=self.row.broker, book=str(book_id), seq=self.seq)
@@ -355,6 +360,11 @@ class BookActor:
         match stimulus:
             case TriggerBlock() | StopBlock() | TrailStop() | ExpireBlock():
                 return self._still_due(stimulus.block_id) is type(stimulus)
+            case AdvanceStops():
+                return self.state is not None and is_step_due(self.state, now_ms())
+            case ServerClosed() if self.state and is_being_closed(self.state, stimulus):
+                asyncio.get_running_loop().call_later(_HOLE_RETRY_S, self.tell, stimulus)
+                return False
             case FillReported() if self._has_hole_before(stimulus):
                 asyncio.get_running_loop().call_later(_HOLE_RETRY_S, self.tell, stimulus)
                 return False
@@ -375,6 +385,7 @@ class BookActor:
         if self.state is None:
             return
         at_ms = now_ms()
+        self.guard.check(self.state, self.seq, at_ms)
         for block in self.state.blocks.values():
             kind = due(self.state, block, self.session.quotes.get(block.symbol), at_ms)
             if kind is None or self._is_told(block.block_id, kind, at_ms):

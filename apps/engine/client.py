@@ -20,7 +20,7 @@ import redis
 from django.conf import settings
 
 from apps.core import errors
-from apps.core.book.commands import Command, PlaceBlock
+from apps.core.book.commands import Command, HardStop, PlaceBlock
 from apps.engine import channels
 from apps.engine.messages import (
     Failure,
@@ -31,9 +31,19 @@ from apps.engine.messages import (
     QuoteView,
     Reply,
     Request,
+    StopPreview,
 )
 
-__all__ = ["Frame", "Outcome", "Preview", "QuoteView", "execute", "latest_frame", "latest_quotes"]
+__all__ = [
+    "Frame",
+    "Outcome",
+    "Preview",
+    "QuoteView",
+    "StopPreview",
+    "execute",
+    "latest_frame",
+    "latest_quotes",
+]
 
 _DEFAULT_TIMEOUT_S = 5.0
 _encoder = msgspec.msgpack.Encoder()
@@ -71,6 +81,16 @@ def preview(
     if reply.preview is None:
         raise errors.UnavailableError("bad_answer", "The engine's answer holds no preview.")
     return reply.preview
+
+
+def preview_stop(
+    broker: str, book_id: uuid.UUID, command: HardStop, *, timeout_s: float = _DEFAULT_TIMEOUT_S
+) -> StopPreview:
+    """What a hard stop would close now, with the token that confirms it."""
+    reply = _ask(broker, book_id, command, "preview", timeout_s)
+    if reply.stop is None:
+        raise errors.UnavailableError("bad_answer", "The engine's answer holds no preview.")
+    return reply.stop
 
 
 def latest_frame(broker: str, book_id: uuid.UUID) -> Frame | None:

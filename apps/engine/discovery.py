@@ -14,6 +14,7 @@ from django.db import connections
 from apps.accounts.models import Master, Symbol, TradingAccount, TradingServer
 from apps.servers.types import SymbolSpec
 from tenants.door import all_brokers, broker_schema
+from tenants.models import Broker
 
 T = TypeVar("T")
 _MINOR_DIGITS = {"JPY": 0}
@@ -55,6 +56,7 @@ class BookRow:
     master_login: int
     currency: str
     rule: dict[str, Any] = field(default_factory=dict, compare=False)
+    time_zone: str = field(default="UTC", compare=False)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ def brokers() -> list[str]:
 def discover(broker: str) -> Found:
     """Servers and active books of one broker."""
     with broker_schema(broker):
+        zone = Broker.objects.values_list("time_zone", flat=True).get(schema_name=broker)
         masters = Master.objects.filter(is_active=True).select_related("account")
         books = [
             BookRow(
@@ -89,6 +92,7 @@ def discover(broker: str) -> Found:
                 master.account.login,
                 master.account.currency,
                 master.rule,
+                zone,
             )
             for master in masters
         ]

@@ -102,6 +102,8 @@ class Expected:
                 self._filled(event)
             case ev.CloseFilled():
                 self._closed(event)
+            case ev.TicketClosedByServer():
+                self._closed_by_server(event)
             case ev.BlockClosed():
                 self.blocks[event.block_id].state = "closed"
             case ev.BlockCancelled():
@@ -137,6 +139,14 @@ class Expected:
         amounts = zip(event.account_ids.tolist(), event.pnl_minor.tolist(), strict=True)
         for account, amount in amounts:
             self.balances[account] += amount
+
+    def _closed_by_server(self, event: ev.TicketClosedByServer) -> None:
+        block = self.blocks[event.block_id]
+        at = event.ticket_id - block.first_ticket
+        block.closed[at] += event.steps
+        block.realised[at] += event.pnl_minor
+        block.deals_out += 1
+        self.balances[event.account_id] += event.pnl_minor
 
     def compare(self, run: Any, book_id: UUID) -> None:
         """`run(template, **parameters)` executes SQL. Raises CorruptionError naming the row."""

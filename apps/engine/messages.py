@@ -80,11 +80,29 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     max_age_ms: int = 0
 
 
+class StopPreview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a hard stop would close now; `token` goes with the HardStop, within `max_age_ms`.
+
+    lots: by symbol. Notional and P&L in minor units of `currency`, the book's.
+    """
+
+    blocks: int
+    tickets: int
+    pending: int
+    lots: dict[str, str]
+    notional_minor: int
+    pnl_minor: int
+    currency: str
+    token: str
+    max_age_ms: int
+
+
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """Exactly one of the three is set."""
+    """Exactly one of the four is set."""
 
     outcome: Outcome | None = None
     preview: Preview | None = None
+    stop: StopPreview | None = None
     failure: Failure | None = None
 
 

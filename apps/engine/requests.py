@@ -11,9 +11,13 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from apps.core.book.commands import AccountInfo, LinkAccount, PlaceBlock
+from apps.core.book.commands import AccountInfo, HardStop, LinkAccount, PlaceBlock
 from apps.core.book.decide import preview
+from apps.core.book.market import Market
 from apps.core.book.promise import MAX_AGE_MS, tolerance_points
+from apps.core.book.risk.confirming import MAX_AGE_MS as CONFIRM_WITHIN_MS
+from apps.core.book.risk.confirming import look, make_token
+from apps.core.book.state import BookState
 from apps.core.errors import (
     InputError,
     NotFoundError,
@@ -25,7 +29,7 @@ from apps.engine import discovery, tokens
 from apps.engine.actor import BookActor, Item
 from apps.engine.answers import Answers
 from apps.engine.discovery import currency_digits
-from apps.engine.messages import Preview, PreviewRow, Request
+from apps.engine.messages import Preview, PreviewRow, Request, StopPreview
 from apps.engine.session import now_ms
 
 log = structlog.get_logger("engine.requests")
@@ -98,14 +102,48 @@ class Requests:
     async def _slow(self, actor: BookActor, answers: Answers, request: Request) -> None:
         try:
             if request.mode == "preview":
-                if not isinstance(request.command, PlaceBlock):
-                    raise InputError("not_a_block", "Only the placing of a block has a preview.")
-                answers.previewed(request.request_id, await make_preview(actor, request.command))
+                await self._preview(actor, answers, request)
             elif isinstance(request.command, LinkAccount):
                 info = await account_info(actor, request.command.account_id)
                 actor.inbox.put_nowait(Item(request.command, request.request_id, info))
         except ProrataError as error:
             answers.failed(request.request_id, error)
+
+    async def _preview(self, actor: BookActor, answers: Answers, request: Request) -> None:
+        match request.command:
+            case PlaceBlock():
+                preview = await make_preview(actor, request.command)
+                answers.previewed(request.request_id, preview)
+            case HardStop():
+                answers.stop_previewed(request.request_id, await make_stop_preview(actor))
+            case _:
+                raise InputError("not_a_block", "Only a block and a hard stop have a preview.")
+
+
+async def make_stop_preview(actor: BookActor) -> StopPreview:
+    """What a hard stop would close now. Raises ConflictError `book_stopped`."""
+    state = await settled_state(actor)
+    inputs = actor.inputs()
+    view = look(state, Market(inputs.quotes, inputs.now_ms, inputs.quote_max_age_ms))
+    return StopPreview(
+        blocks=view.blocks,
+        tickets=view.tickets,
+        pending=view.pending,
+        lots={name: str(state.symbols[name].volume_step * n) for name, n in view.steps.items()},
+        notional_minor=view.notional_minor,
+        pnl_minor=view.pnl_minor,
+        currency=state.currency,
+        token=make_token(view),
+        max_age_ms=CONFIRM_WITHIN_MS,
+    )
+
+
+async def settled_state(actor: BookActor) -> BookState:
+    """What is committed. Raises UnavailableError `book_loading`."""
+    await actor.settled.wait()
+    if actor.state is None:
+        raise UnavailableError("book_loading", "The book is being loaded; try again in a second.")
+    return actor.state
 
 
 async def account_info(actor: BookActor, account_id: int) -> AccountInfo:
@@ -136,10 +174,7 @@ async def account_info(actor: BookActor, account_id: int) -> AccountInfo:
 
 async def make_preview(actor: BookActor, command: PlaceBlock) -> Preview:
     """What `command` would do now; raises what executing it would."""
-    await actor.settled.wait()
-    state = actor.state
-    if state is None:
-        raise UnavailableError("book_loading", "The book is being loaded; try again in a second.")
+    state = await settled_state(actor)
     event, result, token = preview(state, command, actor.inputs())
     symbol = state.symbols[command.symbol]
     columns = (

@@ -15,6 +15,7 @@ from apps.core.book.commands import (
     OrderEnded,
     OutsideFill,
     QuoteIn,
+    ServerClosed,
     Side,
     SymbolInfo,
 )
@@ -34,7 +35,8 @@ REPLAY_WITHIN_S = 60.0
 
 Report = FillReported | OrderEnded
 Listener = Callable[[Report], None]
-OutsideListener = Callable[[OutsideFill | FillReported], None]
+OutsideListener = Callable[[OutsideFill | FillReported | ServerClosed], None]
+_TICKETS_PER_BOOK = 1 << 32
 
 
 def now_ms() -> int:
@@ -73,6 +75,8 @@ class ServerSession:
         self.bars = BarBuilder()
         self._listeners: dict[UUID, Listener] = {}
         self._masters: dict[int, OutsideListener] = {}
+        self._books: dict[int, OutsideListener] = {}
+        self._stopped_out: set[int] = set()
         self._cursor = 0
 
     async def run(self) -> None:
@@ -103,12 +107,14 @@ class ServerSession:
         """The last durable event of the server that was passed on."""
         return self._cursor
 
-    def expect_outside(self, login: int, listener: OutsideListener) -> None:
-        """Deals on this master that nobody here ordered, or waits for, go to `listener`."""
-        self._masters[login] = listener
+    def expect_outside(self, login: int, book_no: int, listener: OutsideListener) -> None:
+        """Deals on this master that nobody here ordered, or waits for, go to `listener`; also
+        closes of the book's tickets that nobody here asked for."""
+        self._masters[login] = self._books[book_no] = listener
 
-    def forget_outside(self, login: int) -> None:
+    def forget_outside(self, login: int, book_no: int) -> None:
         self._masters.pop(login, None)
+        self._books.pop(book_no, None)
 
     async def replay(self, after_seq: int) -> None:
         """Tell again what came after `after_seq`, over a session of its own: a book that is loaded
@@ -151,6 +157,8 @@ class ServerSession:
                     if isinstance(event, ev.Quote):
                         self._quote(event)
                         continue
+                    if isinstance(event, ev.StopOut):
+                        self._stopped_out.update(event.position_ids)
                     if isinstance(event, ev.Fill) and event.command_id is None:
                         self._outside(event)
                     report = to_report(event, self.specs)
@@ -166,8 +174,11 @@ class ServerSession:
             log.warning("events_lost", server=self.row.name, code=error.code)
 
     def _outside(self, fill: ev.Fill) -> None:
+        if fill.position_id is not None:
+            self._closed(fill, fill.position_id)
+            return
         listener = self._masters.get(fill.login)
-        if listener is None or fill.position_id is not None:
+        if listener is None:
             return
         listener(
             OutsideFill(
@@ -178,6 +189,25 @@ class ServerSession:
                 steps=fill.steps,
                 price_points=self.specs[fill.symbol].to_points(fill.price),
                 rates=fill.rates,
+                server_seq=fill.seq,
+                at_ms=fill.at_ms,
+            )
+        )
+
+    def _closed(self, fill: ev.Fill, ticket_id: int) -> None:
+        """A ticket of a book, closed by the server itself."""
+        listener = self._books.get(ticket_id // _TICKETS_PER_BOOK)
+        if listener is None:
+            return
+        listener(
+            ServerClosed(
+                command_id=uuid5(NAMESPACE_OID, f"closed:{fill.login}:{fill.deal_id}"),
+                ticket_id=ticket_id,
+                deal_id=fill.deal_id,
+                steps=fill.steps,
+                price_points=self.specs[fill.symbol].to_points(fill.price),
+                pnl=fill.profit,
+                reason="stop_out" if ticket_id in self._stopped_out else "server",
                 server_seq=fill.seq,
                 at_ms=fill.at_ms,
             )

@@ -78,7 +78,7 @@ def _desk() -> list[Row]:
 def _portal() -> list[Row]:
     """An investor's own accounts."""
     general = ("overview", "history", "history_csv", "fees")
-    own = ("tickets", "curve", "detach", "document_pdf")
+    own = ("tickets", "curve", "detach", "protection", "document_pdf")
     return [
         *(Row(f"investor:{name}", "GET", INVESTORS) for name in general),
         *(Row(f"investor:{name}", "GET", (INVESTOR,), (OTHER_INVESTOR,)) for name in own),
@@ -113,6 +113,7 @@ def _own_login() -> list[Row]:
     )  # fmt: skip
     return [
         Row("home", "GET", tuple(who for who in PEOPLE if who != NO_ROLE)),
+        Row("notices", "GET", PEOPLE),
         *(Row(name, "GET", PEOPLE) for name in names),
     ]
 
@@ -142,7 +143,7 @@ WITHIN_A_FLOW = {
 """allauth's, tried by tests of the log-in (tests/front/test_sign_in.py); why no row fits."""
 
 _READS = ("books",)
-_OWN_READS = ("block", "allocations", "tickets")
+_OWN_READS = ("block", "allocations", "tickets", "book_risk", "stops", "account_risk")
 _ORDER: dict[str, object] = {"symbol": "EURUSD", "side": "buy", "lots": "1.00"}
 BODIES: dict[str, dict[str, object]] = {
     "api:blocks": _ORDER,
@@ -157,6 +158,13 @@ BODIES: dict[str, dict[str, object]] = {
     "api:close_by": {"other_block_id": "00000000-0000-4000-8000-000000000000"},
     "api:reverse": {},
     "api:cancel": {},
+    "api:book_limits": {"scope": "master", "protection": {}},
+    "api:hard_stop_preview": {},
+    "api:hard_stop": {"token": "of a preview"},
+    "api:lift_book": {},
+    "api:account_limits": {"protection": {}},
+    "api:pause": {"paused": True},
+    "api:lift_account": {},
 }
 """Commands of the API, each with a request that is well formed."""
 

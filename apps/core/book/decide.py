@@ -24,6 +24,7 @@ from apps.core.book import (
 )
 from apps.core.book.commands import (
     AdjustBalance,
+    AdvanceStops,
     AmendBlock,
     AnyStimulus,
     BalanceReported,
@@ -37,16 +38,24 @@ from apps.core.book.commands import (
     DefineSymbols,
     ExpireBlock,
     FillReported,
+    FlatReported,
+    HardStop,
     Inputs,
+    LiftStop,
     LinkAccount,
     OpenBook,
     OrderEnded,
     OutsideFill,
     PlaceBlock,
+    ReachLimits,
     ReverseBlock,
+    SeePeaks,
+    ServerClosed,
     SetLinkStatus,
     SetLinkTerms,
+    SetProtection,
     SetRule,
+    StartDay,
     StopBlock,
     TrailStop,
     TriggerBlock,
@@ -61,9 +70,11 @@ from apps.core.book.events import (
 )
 from apps.core.book.market import Market
 from apps.core.book.placing import Decided
+from apps.core.book.risk import confirming, reporting, setting, stopping, watching
 from apps.core.book.state import BookState
 from apps.core.errors import (
     ConflictError,
+    ForbiddenError,
     InputError,
     NotFoundError,
     ProrataError,
@@ -71,7 +82,7 @@ from apps.core.errors import (
     StateError,
 )
 
-RECORDED = (RejectedError, ConflictError, NotFoundError, InputError)
+RECORDED = (RejectedError, ConflictError, NotFoundError, InputError, ForbiddenError)
 """Refusals of a well-formed command: they get a record, so that a repeat hears the same."""
 
 
@@ -91,6 +102,8 @@ def decide(state: BookState | None, stimulus: AnyStimulus, inputs: Inputs) -> De
     market = _market(state, inputs)
     try:
         events, result = _dispatch(state, stimulus, inputs, market)
+        if state is not None and state.risk.has_limits:
+            events = events + setting.following(state, events, market)
     except RECORDED as error:
         events, result = [_refused(error)], {}
     read = msgspec.structs.replace(inputs, quotes=market.read, master=market.master_read)
@@ -173,6 +186,24 @@ def _dispatch(  # noqa: C901 - one flat table of stimuli
             return filling.booking_reported(state, stimulus)
         case BalanceReported():
             return membership.settle_balance(state, stimulus, inputs)
+        case SetProtection():
+            return setting.set_protection(state, stimulus, market)
+        case HardStop():
+            return confirming.hard_stop(state, stimulus, market)
+        case LiftStop():
+            return setting.lift_stop(state, stimulus, market)
+        case ReachLimits():
+            return watching.reach_limits(state, stimulus, market)
+        case SeePeaks():
+            return watching.see_peaks(state, stimulus)
+        case StartDay():
+            return watching.start_day(state, stimulus, market)
+        case AdvanceStops():
+            return stopping.advance(state, stimulus, market)
+        case FlatReported():
+            return stopping.flat_reported(state, stimulus, market)
+        case ServerClosed():
+            return reporting.server_closed(state, stimulus)
         case DefineSymbols():
             return [SymbolDefined(symbol=symbol) for symbol in stimulus.symbols], {}
 

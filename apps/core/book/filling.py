@@ -70,7 +70,7 @@ def order_ended(state: BookState, report: OrderEnded, now_ms: int, market: Marke
         return [ended], {}
     kind = BlockRejected if report.how == "rejected" else BlockCancelled
     events: list[Event] = [kind(block_id=order.block_id, code=report.code, raw=report.raw)]
-    return events + _flat_members(state, order.members, {order.block_id}), {}
+    return events + flat_members(state, order.members, {order.block_id}), {}
 
 
 def waiting_order(state: BookState, order_id: UUID) -> Block | Close:
@@ -187,11 +187,11 @@ def close_filled(
     ]
     if int(block.open_steps.sum()) == int(steps.sum()):
         events.append(BlockClosed(block_id=block.block_id, at_ms=at_ms))
-        return events + _flat_members(state, places, {block.block_id})
+        return events + flat_members(state, places, {block.block_id})
     left = block.open_steps.copy()
     left[close.ordinals] -= steps
     flat_here = places[left[close.ordinals] == 0]
-    return events + _flat_members(state, flat_here, {block.block_id})
+    return events + flat_members(state, flat_here, {block.block_id})
 
 
 def realise(
@@ -233,7 +233,7 @@ def realise(
     return pnl, used
 
 
-def _flat_members(state: BookState, places: Vec, but: set[UUID]) -> list[Event]:
+def flat_members(state: BookState, places: Vec, but: set[UUID]) -> list[Event]:
     """Detach members that were leaving and have nothing left outside the blocks `but`."""
     leaving = [int(at) for at in np.unique(places) if state.members.status[at] == DETACHING]
     events: list[Event] = []

@@ -28,6 +28,7 @@ from apps.core.book.events import (
 from apps.core.book.market import Market
 from apps.core.book.marking import floating, used_margin
 from apps.core.book.placing import Decided
+from apps.core.book.risk.bounds import check_not_stopped
 from apps.core.book.state import DETACHED, DETACHING, BalanceIntent, Block, BookingIntent, BookState
 from apps.core.book.terms import check_terms
 from apps.core.errors import ConflictError, InputError, RejectedError
@@ -45,6 +46,7 @@ def link_account(state: BookState, command: LinkAccount, inputs: Inputs) -> Deci
             f"Account {command.account_id} is linked to this book.",
             account_id=command.account_id,
         )
+    check_not_stopped(state, command.account_id)
     if _is_settling(state, command.account_id):
         raise ConflictError(
             "settling",

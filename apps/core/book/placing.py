@@ -28,6 +28,7 @@ from apps.core.book.events import (
     Event,
 )
 from apps.core.book.market import Market, lots_to_steps, price_to_points
+from apps.core.book.risk.bounds import check_trading
 from apps.core.book.sharing import Ask, allocate_block
 from apps.core.book.state import DETACHED, DETACHING, Block, BookState, CancelIntent
 from apps.core.book.stops import opening_stops
@@ -63,6 +64,7 @@ def placed_block(
     state: BookState, command: PlaceBlock, inputs: Inputs, market: Market
 ) -> BlockPlaced:
     """The order with its participants and everything about it checked; not yet divided."""
+    check_trading(state)
     symbol = state.symbol(command.symbol)
     steps = order_steps(command.volume_lots, symbol)
     quote = market.fresh(symbol.name)

@@ -23,6 +23,7 @@ from apps.core.book.commands import Inputs, QuoteIn, SymbolInfo, order_limit
 from apps.core.book.events import BlockAllocated, BlockPlaced
 from apps.core.book.market import Market, rate
 from apps.core.book.marking import floating
+from apps.core.book.risk.bounds import check_trading
 from apps.core.book.sizing import COST_SCALE, Sizes, limits, sizes
 from apps.core.book.state import DETACHED, Block, BookState
 from apps.core.errors import RejectedError
@@ -86,6 +87,7 @@ def allocate_block(
     Raises RejectedError `no_participants`, `insufficient_margin`, `nothing_allocated`,
     `volume_above_max`, and what the rule's method lacks (see `sizing.sizes`).
     """
+    check_trading(state)
     symbol = state.symbol(ask.symbol)
     quote = market.fresh(symbol.name)
     places = state.places(ask.participants)

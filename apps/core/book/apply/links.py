@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from apps.core.book import events as ev
 from apps.core.book.apply.shared import Handlers
+from apps.core.book.codec import vec
 from apps.core.book.state import (
     DETACHED,
     DETACHING,
@@ -14,6 +15,10 @@ from apps.core.book.state import (
 
 def _linked(state: BookState, event: ev.MemberLinked) -> None:
     state.add_member(event.account)
+    state.risk.own.pop(event.account.account_id, None)
+    state.risk.restricted.pop(event.account.account_id, None)
+    state.risk.references.leave(vec([event.account.account_id]))
+    state.risk.forget_cached()
 
 
 def _rule_set(state: BookState, event: ev.RuleSet) -> None:
@@ -27,6 +32,9 @@ def _terms_set(state: BookState, event: ev.LinkTermsSet) -> None:
 
 def _status_set(state: BookState, event: ev.LinkStatusSet) -> None:
     state.members.status[state.index[event.account_id]] = STATUS_OF[event.status]
+    state.risk.restricted.pop(event.account_id, None)
+    if event.status != "active":
+        state.risk.restricted[event.account_id] = event.party
 
 
 def _detaching(state: BookState, event: ev.MemberDetaching) -> None:
@@ -37,6 +45,8 @@ def _detached(state: BookState, event: ev.MemberDetached) -> None:
     at = state.index[event.account_id]
     state.members.status[at] = DETACHED
     state.clear_carry(at)
+    state.risk.references.leave(vec([event.account_id]))
+    state.risk.forget_cached()
 
 
 HANDLERS: Handlers = {

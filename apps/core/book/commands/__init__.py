@@ -54,6 +54,18 @@ from apps.core.book.commands.reports import (
     TrailStop,
     TriggerBlock,
 )
+from apps.core.book.commands.risk import (
+    AdvanceStops,
+    FlatReported,
+    HardStop,
+    Heights,
+    LiftStop,
+    ReachLimits,
+    SeePeaks,
+    ServerClosed,
+    SetProtection,
+    StartDay,
+)
 
 Command = (
     PlaceBlock
@@ -70,6 +82,9 @@ Command = (
     | SetLinkTerms
     | SetLinkStatus
     | AdjustBalance
+    | SetProtection
+    | HardStop
+    | LiftStop
 )
 Report = (
     OpenBook
@@ -84,12 +99,19 @@ Report = (
     | CancelReported
     | BookingReported
     | BalanceReported
+    | ReachLimits
+    | SeePeaks
+    | StartDay
+    | AdvanceStops
+    | FlatReported
+    | ServerClosed
 )
 AnyStimulus = Command | Report
 
 __all__ = [
     "AccountInfo",
     "AdjustBalance",
+    "AdvanceStops",
     "AmendBlock",
     "AnyStimulus",
     "BalanceKind",
@@ -106,7 +128,11 @@ __all__ = [
     "ExpireBlock",
     "Expiry",
     "FillReported",
+    "FlatReported",
+    "HardStop",
+    "Heights",
     "Inputs",
+    "LiftStop",
     "LinkAccount",
     "LinkStatus",
     "MasterMoney",
@@ -116,12 +142,17 @@ __all__ = [
     "OutsideFill",
     "PlaceBlock",
     "QuoteIn",
+    "ReachLimits",
     "Report",
     "ReverseBlock",
+    "SeePeaks",
+    "ServerClosed",
     "SetLinkStatus",
     "SetLinkTerms",
+    "SetProtection",
     "SetRule",
     "Side",
+    "StartDay",
     "Stimulus",
     "StopBlock",
     "SymbolInfo",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from apps.core.allocation.rule import Rule
 from apps.core.book.commands.base import BalanceKind, LinkStatus, Stimulus
+from apps.core.book.risk.settings import Party
 from apps.core.book.terms import NO_TERMS, LinkTerms
 
 
@@ -39,10 +40,14 @@ class SetLinkTerms(Stimulus, frozen=True, kw_only=True, tag="set_link_terms"):
 
 
 class SetLinkStatus(Stimulus, frozen=True, kw_only=True, tag="set_link_status"):
-    """Pause, restrict to closing, or resume one link. What it holds stays and closes with all."""
+    """Pause, restrict to closing, or resume one link. What it holds stays and closes with all.
+
+    An investor resumes only what an investor has restricted.
+    """
 
     account_id: int
     status: LinkStatus
+    party: Party = "manager"
     placed_by: str = ""
 
 

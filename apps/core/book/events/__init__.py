@@ -43,6 +43,21 @@ from apps.core.book.events.links import (
     MemberLinked,
     RuleSet,
 )
+from apps.core.book.events.risk import (
+    DayStarted,
+    FlatAnswered,
+    FlatAsked,
+    MasterFlowed,
+    MasterReferenceStarted,
+    PeaksSeen,
+    ProtectionSet,
+    ReferencesStarted,
+    SharesWithdrawn,
+    StopLifted,
+    StopsAdvanced,
+    StopTriggered,
+    TicketClosedByServer,
+)
 
 Event = (
     BookOpened
@@ -71,6 +86,19 @@ Event = (
     | BalanceRequested
     | BalanceSettled
     | CommandRefused
+    | ProtectionSet
+    | ReferencesStarted
+    | MasterReferenceStarted
+    | MasterFlowed
+    | PeaksSeen
+    | DayStarted
+    | StopTriggered
+    | SharesWithdrawn
+    | StopsAdvanced
+    | FlatAsked
+    | FlatAnswered
+    | StopLifted
+    | TicketClosedByServer
 )
 
 __all__ = [
@@ -92,14 +120,27 @@ __all__ = [
     "CloseFilled",
     "CloseRequested",
     "CommandRefused",
+    "DayStarted",
     "Event",
+    "FlatAnswered",
+    "FlatAsked",
     "LinkStatusSet",
     "LinkTermsSet",
+    "MasterFlowed",
+    "MasterReferenceStarted",
     "MemberDetached",
     "MemberDetaching",
     "MemberLinked",
     "OrderPartlyFilled",
+    "PeaksSeen",
+    "ProtectionSet",
+    "ReferencesStarted",
     "RuleSet",
+    "SharesWithdrawn",
+    "StopLifted",
     "StopTrailed",
+    "StopTriggered",
+    "StopsAdvanced",
     "SymbolDefined",
+    "TicketClosedByServer",
 ]

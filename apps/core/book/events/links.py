@@ -7,6 +7,7 @@ from uuid import UUID
 from apps.core.allocation import Rule
 from apps.core.book.commands import AccountInfo, LinkStatus
 from apps.core.book.events.base import BookEvent
+from apps.core.book.risk.settings import Party
 from apps.core.book.terms import LinkTerms
 
 
@@ -31,6 +32,7 @@ class LinkTermsSet(BookEvent, frozen=True, kw_only=True, tag="link_terms_set"):
 class LinkStatusSet(BookEvent, frozen=True, kw_only=True, tag="link_status_set"):
     account_id: int
     status: LinkStatus
+    party: Party = "manager"
 
 
 class MemberDetaching(BookEvent, frozen=True, kw_only=True, tag="member_detaching"):

@@ -12,11 +12,13 @@ from apps.core.book.state.intents import (
     BalanceIntent,
     BookingIntent,
     CancelIntent,
+    FlatIntent,
     Intent,
     SubmitIntent,
 )
 from apps.core.book.state.members import (
     ACTIVE,
+    BLOCKED,
     CLOSE_ONLY,
     DETACHED,
     DETACHING,
@@ -28,14 +30,23 @@ from apps.core.book.state.members import (
     Grouped,
     Members,
 )
+from apps.core.book.state.risk import (
+    STOP_STEPS,
+    References,
+    RiskState,
+    Stop,
+    next_phase,
+)
 
 __all__ = [
     "ACTIVE",
+    "BLOCKED",
     "CLOSE_ONLY",
     "DETACHED",
     "DETACHING",
     "PAUSED",
     "STATUS_OF",
+    "STOP_STEPS",
     "TRANSITIONS",
     "BalanceIntent",
     "Block",
@@ -47,11 +58,16 @@ __all__ = [
     "Close",
     "Exposure",
     "Fills",
+    "FlatIntent",
     "Group",
     "Grouped",
     "Intent",
     "Members",
+    "References",
+    "RiskState",
+    "Stop",
     "SubmitIntent",
     "new_book",
+    "next_phase",
     "next_status",
 ]

@@ -21,6 +21,7 @@ from apps.core.book.state.members import (
     Grouped,
     Members,
 )
+from apps.core.book.state.risk import RiskState
 from apps.core.book.terms import NO_TERMS, LinkTerms
 from apps.core.errors import NotFoundError
 from apps.core.sessions import Sessions
@@ -50,6 +51,7 @@ class BookState(msgspec.Struct, dict=True):
     rule: Rule | None = None
     defaults: LinkTerms = NO_TERMS
     terms: dict[int, LinkTerms] = {}
+    risk: RiskState = msgspec.field(default_factory=RiskState)
     ended_orders: dict[UUID, bool] = {}
     """Orders that ended before they were filled whole, the last of them: was it a closing one?"""
 

@@ -64,4 +64,15 @@ class BalanceIntent(msgspec.Struct, frozen=True, kw_only=True, tag="balance"):
     comment: str
 
 
-Intent = SubmitIntent | CancelIntent | BookingIntent | BalanceIntent
+class FlatIntent(msgspec.Struct, frozen=True, kw_only=True, tag="flat"):
+    """Ask the server which of these accounts (aligned with their logins) hold tickets of this
+    book. `is_master`: for the book's own stop, so they are all of its accounts."""
+
+    check_id: UUID
+    book_no: int
+    account_ids: Vec
+    logins: Vec
+    is_master: bool = False
+
+
+Intent = SubmitIntent | CancelIntent | BookingIntent | BalanceIntent | FlatIntent

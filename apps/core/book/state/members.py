@@ -10,7 +10,7 @@ import numpy as np
 from apps.core.allocation import Carry
 from apps.core.book.codec import Vec, vec
 
-ACTIVE, DETACHING, DETACHED, PAUSED, CLOSE_ONLY = 0, 1, 2, 3, 4
+ACTIVE, DETACHING, DETACHED, PAUSED, CLOSE_ONLY, BLOCKED = 0, 1, 2, 3, 4, 5
 STATUS_OF = {"active": ACTIVE, "paused": PAUSED, "close_only": CLOSE_ONLY}
 
 
