@@ -131,6 +131,7 @@ def _ids(history: History) -> dict[str, object]:
         "uidb36": "1",
         "key": "set-password",
         "slug": "prorata",
+        "scope": "master",
         "digest": document.data_sha256,
         "symbol": "EURUSD",
         "account": history.link.account.public_id,

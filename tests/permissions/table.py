@@ -68,8 +68,11 @@ def _desk() -> list[Row]:
         "preview", "place", "close", "cancel", "amend", "reverse", "close_by", "close_all",
         "cancel_all", "rule", "terms", "status",
     )  # fmt: skip
+    risky = ("hard_stop", "lift_book", "book_limits", "account_limits", "lift_account")
     return [
         Row("manager:home", "GET", OVERSEERS),
+        Row("manager:risk", "GET", (ADMIN, MANAGER), (OTHER_MANAGER,)),
+        *(Row(f"manager:{name}", "POST", (ADMIN, MANAGER), (OTHER_MANAGER,)) for name in risky),
         *(Row(f"manager:{name}", "GET", (ADMIN, MANAGER), (OTHER_MANAGER,)) for name in seen),
         *(Row(f"manager:{name}", "POST", (MANAGER,), (OTHER_MANAGER,)) for name in traded),
     ]
