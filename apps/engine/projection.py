@@ -165,7 +165,8 @@ class Projection:
 
     def _rule_set(self, book: UUID, record: Record, event: ev.RuleSet) -> None:
         if self.with_links:
-            self.run(q.RULE_SET, book=book, rule=Jsonb(event.rule.as_dict()))
+            rule, defaults = event.rule.as_dict(), terms_as_json(event.defaults)
+            self.run(q.RULE_SET, book=book, rule=Jsonb(rule), defaults=Jsonb(defaults))
 
     def _terms_set(self, book: UUID, record: Record, event: ev.LinkTermsSet) -> None:
         if self.with_links:
