@@ -36,9 +36,7 @@ def test_limits_of_the_master_are_set_in_units_of_its_currency(
     last = engine.executed[-1]
     assert isinstance(last, SetProtection)
     assert (last.scope, last.party, last.account_id) == ("master", "manager", None)
-    assert last.protection == Protection(
-        stop_equity_minor=2_500_050, daily_loss_percent=Decimal(5)
-    )
+    assert last.protection == Protection(stop_equity_minor=2_500_050, daily_loss_percent=Decimal(5))
 
 
 def test_an_admin_sets_limits_as_the_broker(
@@ -55,7 +53,10 @@ def test_the_dialog_opens_with_ones_own_limits_and_names_the_others(
     book: Book, manager: Client
 ) -> None:
     with broker_schema("acme"):
-        for party, limits in (("manager", {"stop_equity_minor": 12_345}), ("broker", {"max_leverage": "5"})):
+        for party, limits in (
+            ("manager", {"stop_equity_minor": 12_345}),
+            ("broker", {"max_leverage": "5"}),
+        ):
             ProtectionLimits.objects.create(
                 book_id=book.master.public_id, scope="account", party=party, limits=limits,
                 account_id=book.links[0].account_id, set_at=timezone.now(), seq=1,
@@ -70,9 +71,7 @@ def test_the_dialog_opens_with_ones_own_limits_and_names_the_others(
 def test_a_percentage_that_cannot_be_is_refused(
     book: Book, manager: Client, engine: FakeEngine, value: str
 ) -> None:
-    answer = manager.post(
-        book.url + "risk/master/limits", form(**LIMITS, trailing_percent=value)
-    )
+    answer = manager.post(book.url + "risk/master/limits", form(**LIMITS, trailing_percent=value))
     assert answer.status_code == 422
     assert "data-error-code" in answer.content.decode()
     assert engine.executed == []
