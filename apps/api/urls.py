@@ -15,7 +15,7 @@ from apps.api.controls import (
     TermsView,
 )
 from apps.api.openapi import docs_view, schema_view
-from apps.api.reads import AllocationsView, BlockView, BooksView, TicketsView
+from apps.api.reads import AllocationsView, BlockView, BooksView, RoundingView, TicketsView
 
 app_name = "api"
 urlpatterns = [
@@ -26,6 +26,7 @@ urlpatterns = [
     path("books/<uuid:book_id>/blocks/preview", PreviewView.as_view(), name="preview"),
     path("books/<uuid:book_id>/close-all", CloseAllView.as_view(), name="close_all"),
     path("books/<uuid:book_id>/cancel-all", CancelAllView.as_view(), name="cancel_all"),
+    path("books/<uuid:book_id>/house-rounding", RoundingView.as_view(), name="house_rounding"),
     path("books/<uuid:book_id>/rule", RuleView.as_view(), name="rule"),
     path("books/<uuid:book_id>/links/<uuid:account_id>/terms", TermsView.as_view(), name="terms"),
     path(
