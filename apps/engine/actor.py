@@ -375,6 +375,8 @@ class BookActor:
         if self.state is None:
             return
         at_ms = now_ms()
+        if len(self._due_told) > KEPT_COMMANDS:
+            self._due_told.clear()
         for block in self.state.blocks.values():
             kind = due(self.state, block, self.session.quotes.get(block.symbol), at_ms)
             if kind is None or self._is_told(block.block_id, kind, at_ms):
