@@ -163,7 +163,8 @@ class Projection:
 
     def _rule_set(self, book: UUID, record: Record, event: ev.RuleSet) -> None:
         if self._with_links:
-            self._run(q.RULE_SET, book=book, rule=Jsonb(event.rule.as_dict()))
+            rule, defaults = event.rule.as_dict(), terms_as_json(event.defaults)
+            self._run(q.RULE_SET, book=book, rule=Jsonb(rule), defaults=Jsonb(defaults))
 
     def _terms_set(self, book: UUID, record: Record, event: ev.LinkTermsSet) -> None:
         if self._with_links:

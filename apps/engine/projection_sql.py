@@ -37,7 +37,7 @@ WHERE id = %(block)s
 """
 
 RULE_SET: Final[LiteralString] = """
-UPDATE {master} SET rule = %(rule)s WHERE public_id = %(book)s
+UPDATE {master} SET rule = %(rule)s, link_defaults = %(defaults)s WHERE public_id = %(book)s
 """
 
 TERMS_SET: Final[LiteralString] = """
