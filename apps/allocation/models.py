@@ -47,6 +47,8 @@ class Block(models.Model):
     filled_steps = models.BigIntegerField(default=0)
     open_steps = models.BigIntegerField(default=0)
     residual_steps = models.BigIntegerField(default=0)
+    # the house rounding account's gain by booking its orders at one price each: points · steps
+    house_points_steps = models.BigIntegerField(default=0)
     # of a limit or stop: its price; of a stop-limit: the stop
     limit_price = models.DecimalField(max_digits=18, decimal_places=8, null=True)
     stop_limit_price = models.DecimalField(max_digits=18, decimal_places=8, null=True)

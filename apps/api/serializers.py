@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from apps.allocation.models import Block
 from apps.api.fields import LotsField, PositiveDecimal
+from apps.api.selectors import Rounding
 from apps.core.allocation import Method
 
 
@@ -288,6 +289,17 @@ class BookAnswer(serializers.Serializer[Any]):
     is_active = serializers.BooleanField()
     rule = serializers.JSONField()
     sub_accounts = serializers.IntegerField()
+
+
+class RoundingAnswer(serializers.Serializer[Any]):
+    """What the house account gained (above zero) or paid, all orders of the symbol together."""
+
+    symbol = serializers.CharField()
+    currency = serializers.CharField(help_text="the symbol's profit currency")
+    amount = serializers.SerializerMethodField()
+
+    def get_amount(self, row: Rounding) -> str:
+        return f"{row.amount.normalize():f}"
 
 
 class BlockAnswer(serializers.Serializer[Any]):

@@ -15,7 +15,7 @@ from apps.api.controls import (
     TermsView,
 )
 from apps.api.openapi import docs_view, schema_view
-from apps.api.reads import AllocationsView, BlockView, BooksView, TicketsView
+from apps.api.reads import AllocationsView, BlockView, BooksView, RoundingView, TicketsView
 from apps.api.risk import (
     AccountLimitsView,
     AccountRiskView,
@@ -64,6 +64,7 @@ urlpatterns = [
         LiftAccountView.as_view(),
         name="lift_account",
     ),
+    path("books/<uuid:book_id>/house-rounding", RoundingView.as_view(), name="house_rounding"),
     path("books/<uuid:book_id>/rule", RuleView.as_view(), name="rule"),
     path("books/<uuid:book_id>/links/<uuid:account_id>/terms", TermsView.as_view(), name="terms"),
     path(

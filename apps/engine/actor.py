@@ -45,7 +45,7 @@ from apps.core.book.state import BookState
 from apps.core.errors import ProrataError
 from apps.engine.answers import Answers
 from apps.engine.discovery import BookRow, currency_digits
-from apps.engine.due import QUOTE_MAX_AGE_MS, Due, due
+from apps.engine.due import QUOTE_MAX_AGE_MS, Due, Told, due
 from apps.engine.guard import Guard, is_step_due
 from apps.engine.journal import Journal, RepeatedCommandError, encode_state
 from apps.engine.outside import OutsideTrades
@@ -59,8 +59,6 @@ KEPT_COMMANDS = 4_096
 _RETRY_S = 0.5
 _HOLE_RETRY_S = 0.05
 _MASTER_EVERY_S = 5.0
-_DUE_AGAIN_MS = 1_000
-"""A trigger that came to nothing (the server refused the close) is tried again after this."""
 _DATABASE_ERRORS = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 
 
@@ -102,8 +100,7 @@ class BookActor:
         self._sender: Sender | None = None
         self._recent: OrderedDict[UUID, tuple[int, Body]] = OrderedDict()
         self._master: MasterMoney | None = None
-        self._due_told: dict[tuple[UUID, Due], int] = {}
-        """When the last trigger of a kind was put into the inbox for a block."""
+        self._told = Told()
         self._snapshot_seq = 0
         self._watch: asyncio.Task[None] | None = None
 
@@ -164,7 +161,7 @@ class BookActor:
         self.state, self.seq, self._head = await self._journal.load(self.row.book_id)
         self._snapshot_seq = self.seq
         self._recent.clear()
-        self._due_told.clear()
+        self._told = Told()
         self._push_intents(maybe_sent=True)
         book_id = self.row.book_id
         if self.state is None:
@@ -388,19 +385,10 @@ class BookActor:
         self.guard.check(self.state, self.seq, at_ms)
         for block in self.state.blocks.values():
             kind = due(self.state, block, self.session.quotes.get(block.symbol), at_ms)
-            if kind is None or self._is_told(block.block_id, kind, at_ms):
+            if kind is None or not self._told.is_news(block.block_id, kind, at_ms):
                 continue
             command_id = uuid5(block.block_id, f"{kind.__name__}:{at_ms}")
             self.tell(kind(command_id=command_id, block_id=block.block_id))
-
-    def _is_told(self, block_id: UUID, kind: Due, at_ms: int) -> bool:
-        """Whether the inbox was told a moment ago; else it is now. A stop trails at once, each
-        time: it is worth another record only when it has a step to go."""
-        told_ms = self._due_told.get((block_id, kind), 0)
-        if kind is not TrailStop and at_ms - told_ms < _DUE_AGAIN_MS:
-            return True
-        self._due_told[block_id, kind] = at_ms
-        return False
 
     def _still_due(self, block_id: UUID) -> Due | None:
         block = self.state.blocks.get(block_id) if self.state is not None else None

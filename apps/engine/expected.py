@@ -13,7 +13,7 @@ from apps.core.book.codec import Vec
 from apps.core.errors import CorruptionError
 
 BLOCKS: Final[LiteralString] = """
-SELECT id, state, volume_steps, filled_steps, open_steps,
+SELECT id, state, volume_steps, filled_steps, open_steps, house_points_steps,
     round(open_price * power(10::numeric, digits))::bigint
 FROM {block} WHERE book_id = %(book)s
 """
@@ -61,6 +61,8 @@ class BlockRows:
     closed: Vec = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     realised: Vec = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     deals_out: int = 0
+    side: int = 1
+    house_points_steps: int = 0
 
     def tickets(self) -> list[tuple[int, ...]]:
         """(id, account, steps, open steps, realised, open points) of the tickets that exist."""
@@ -95,7 +97,7 @@ class Expected:
     def feed(self, event: ev.Event) -> None:
         match event:
             case ev.BlockPlaced():
-                self.blocks[event.block_id] = BlockRows()
+                self.blocks[event.block_id] = BlockRows(side=1 if event.side == "buy" else -1)
             case ev.BlockAllocated():
                 self._allocated(event)
             case ev.BlockFilled():
@@ -125,6 +127,7 @@ class Expected:
     def _filled(self, event: ev.BlockFilled) -> None:
         block = self.blocks[event.block_id]
         block.state, block.filled_steps = "open", event.filled_steps
+        block.house_points_steps -= block.side * event.house_points_steps
         block.open_points = event.price_points
         block.first_ticket, block.accounts = event.first_ticket_id, event.account_ids
         block.steps = event.steps
@@ -132,6 +135,7 @@ class Expected:
 
     def _closed(self, event: ev.CloseFilled) -> None:
         block = self.blocks[event.block_id]
+        block.house_points_steps += block.side * event.house_points_steps
         at = event.ticket_ids - block.first_ticket
         block.closed[at] += event.steps
         block.realised[at] += event.pnl_minor
@@ -161,6 +165,7 @@ class Expected:
                 block.volume_steps,
                 block.filled_steps,
                 open_steps,
+                block.house_points_steps,
                 block.open_points,
             )
             _same("block", block_id, row, found[block_id])

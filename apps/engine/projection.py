@@ -205,7 +205,8 @@ class Projection:
             "at": instant(event.at_ms),
             "seq": record.seq,
         }
-        self.run(q.FILLED_BLOCK, filled=event.filled_steps, **common)
+        house = event.house_points_steps
+        self.run(q.FILLED_BLOCK, filled=event.filled_steps, house=house, **common)
         tickets = event.first_ticket_id + np.arange(event.steps.size, dtype=np.int64)
         self.run(q.FILLED, tickets=tickets, accounts=event.account_ids, steps=event.steps, **common)
 
@@ -222,6 +223,7 @@ class Projection:
             block=event.block_id,
             points=event.price_points,
             filled=event.filled_steps,
+            house=event.house_points_steps,
             seq=record.seq,
         )
         self.run(q.CLOSED_PART_TICKETS, **common, **rows)

@@ -6,11 +6,11 @@ from typing import Final, LiteralString
 
 PLACED: Final[LiteralString] = """
 INSERT INTO {block} (id, book_id, command_id, symbol, side, type, state, volume_step, digits,
-    requested_steps, volume_steps, filled_steps, open_steps, residual_steps, limit_price,
-    stop_limit_price, stop_loss, take_profit, trailing_distance, trailing_step, expires_at, rule,
-    origin, reject_code, placed_at, seq)
+    requested_steps, volume_steps, filled_steps, open_steps, residual_steps,
+    house_points_steps, limit_price, stop_limit_price, stop_loss, take_profit, trailing_distance,
+    trailing_step, expires_at, rule, origin, reject_code, placed_at, seq)
 VALUES (%(block)s, %(book)s, %(block)s, %(symbol)s, %(side)s, %(kind)s, 'pending',
-    %(volume_step)s, %(digits)s, %(requested)s, 0, 0, 0, 0,
+    %(volume_step)s, %(digits)s, %(requested)s, 0, 0, 0, 0, 0,
     %(points)s::numeric * power(10::numeric, -%(digits)s),
     %(limit)s::numeric * power(10::numeric, -%(digits)s),
     %(sl)s::numeric * power(10::numeric, -%(digits)s),
@@ -68,7 +68,7 @@ WHERE b.id = %(block)s
 FILLED_BLOCK: Final[LiteralString] = """
 UPDATE {block} SET state = 'open', filled_steps = %(filled)s, open_steps = %(filled)s,
     open_price = %(points)s::numeric * power(10::numeric, -digits), opened_at = %(at)s,
-    seq = %(seq)s
+    house_points_steps = house_points_steps - side * %(house)s, seq = %(seq)s
 WHERE id = %(block)s
 """
 
@@ -89,7 +89,8 @@ SELECT id, block_id, account_id, 'in', steps, open_price, 0, %(at)s, %(seq)s FRO
 
 CLOSED_PART_BLOCK: Final[LiteralString] = """
 UPDATE {block} SET open_steps = open_steps - %(filled)s,
-    close_price = %(points)s::numeric * power(10::numeric, -digits), seq = %(seq)s
+    close_price = %(points)s::numeric * power(10::numeric, -digits),
+    house_points_steps = house_points_steps + side * %(house)s, seq = %(seq)s
 WHERE id = %(block)s
 """
 

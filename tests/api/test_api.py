@@ -393,6 +393,7 @@ def test_openapi_describes_every_operation_and_the_page_renders(
             "books/{book_id}/stops",
             "books/{book_id}/links/{account_id}/status",
             "books/{book_id}/links/{account_id}/terms",
+            "books/{book_id}/house-rounding",
             "books/{book_id}/rule",
             "blocks/{block_id}",
             "blocks/{block_id}/amend",

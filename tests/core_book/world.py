@@ -127,6 +127,9 @@ class World:
             previous=previous,
         )
         body = decode(record.body, Body)
+        for event in body.events:
+            if isinstance(event, ev.StopTrailed):
+                self.check_trail(event)
         self.state = advance(self.state, body)
         self.records.append(record)
         self.bodies.append(body)
@@ -267,10 +270,16 @@ class World:
             assert np.abs(carry.numerators).max(initial=0) <= 2 * carry.denominator
 
     def check_stop(self, block: Block) -> None:
-        """A trailing block has a stop loss, and it never became looser but by an amendment."""
-        if block.trailing_points is None:
-            return
-        assert block.sl_points is not None
+        """A block that trails has a stop loss."""
+        assert block.trailing_points is None or block.sl_points is not None
+
+    def check_trail(self, event: ev.StopTrailed) -> None:
+        """Trailing only ever makes a stop loss tighter, and by a step at least."""
+        block = self.book.blocks[event.block_id]
+        if block.sl_points is not None:
+            moved = (event.sl_points - block.sl_points) * block.sign
+            least = 1 if block.status == "sent" else block.trailing_step_points or 1
+            assert moved >= least
 
 
 def replay(records: list[Record]) -> BookState:

@@ -146,7 +146,9 @@ WITHIN_A_FLOW = {
 """allauth's, tried by tests of the log-in (tests/front/test_sign_in.py); why no row fits."""
 
 _READS = ("books",)
-_OWN_READS = ("block", "allocations", "tickets", "book_risk", "stops", "account_risk")
+_OWN_READS = (
+    "block", "allocations", "tickets", "book_risk", "stops", "account_risk", "house_rounding",
+)  # fmt: skip
 _ORDER: dict[str, object] = {"symbol": "EURUSD", "side": "buy", "lots": "1.00"}
 BODIES: dict[str, dict[str, object]] = {
     "api:blocks": _ORDER,
