@@ -232,6 +232,7 @@ def _closed_by_server(
         block=event.block_id,
         points=event.price_points,
         filled=event.steps,
+        house=0,
         seq=record.seq,
     )
     projection.run(q.CLOSED_PART_TICKETS, **common, **rows)
