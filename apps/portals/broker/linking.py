@@ -47,7 +47,7 @@ def link_account(
             name=str(investor),
             actor=actor,
         )
-    return join(broker, master, account, actor)
+    return join(broker, master, account, actor).link
 
 
 def set_public(actor: User, master: Master, is_public: bool, *, request_id: str = "") -> None:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from apps.core.book.commands.base import (
     BalanceKind,
+    DetachMode,
     Expiry,
+    JoinMode,
+    LeaveMode,
     LinkStatus,
     OrderKind,
     Side,
@@ -16,14 +19,18 @@ from apps.core.book.commands.base import (
 )
 from apps.core.book.commands.facts import (
     AccountInfo,
+    AccountTable,
     Inputs,
     MasterMoney,
+    OwnPosition,
     QuoteIn,
     SymbolInfo,
 )
 from apps.core.book.commands.links import (
     AdjustBalance,
+    DetachTickets,
     LinkAccount,
+    LinkAccounts,
     SetLinkStatus,
     SetLinkTerms,
     SetRule,
@@ -47,6 +54,7 @@ from apps.core.book.commands.reports import (
     OpenBook,
     OrderEnded,
     OutsideFill,
+    OwnTicketClosed,
     StopBlock,
     TriggerBlock,
 )
@@ -59,7 +67,9 @@ Command = (
     | CancelBlock
     | CancelAll
     | LinkAccount
+    | LinkAccounts
     | UnlinkAccount
+    | DetachTickets
     | SetRule
     | SetLinkTerms
     | SetLinkStatus
@@ -77,11 +87,13 @@ Report = (
     | CancelReported
     | BookingReported
     | BalanceReported
+    | OwnTicketClosed
 )
 AnyStimulus = Command | Report
 
 __all__ = [
     "AccountInfo",
+    "AccountTable",
     "AdjustBalance",
     "AmendBlock",
     "AnyStimulus",
@@ -95,17 +107,24 @@ __all__ = [
     "CloseBlock",
     "Command",
     "DefineSymbols",
+    "DetachMode",
+    "DetachTickets",
     "ExpireBlock",
     "Expiry",
     "FillReported",
     "Inputs",
+    "JoinMode",
+    "LeaveMode",
     "LinkAccount",
+    "LinkAccounts",
     "LinkStatus",
     "MasterMoney",
     "OpenBook",
     "OrderEnded",
     "OrderKind",
     "OutsideFill",
+    "OwnPosition",
+    "OwnTicketClosed",
     "PlaceBlock",
     "QuoteIn",
     "Report",

@@ -12,6 +12,9 @@ OrderKind = Literal["market", "limit", "stop"]
 BalanceKind = Literal["deposit", "withdrawal", "fee"]
 LinkStatus = Literal["active", "paused", "close_only"]
 Expiry = Literal["gtc", "day", "date"]
+JoinMode = Literal["new_trades_only", "proportional_at_market", "only_losing", "when_flat"]
+LeaveMode = Literal["close_at_market", "keep_tickets", "when_flat"]
+DetachMode = Literal["close_at_market", "keep_tickets"]
 
 
 class Stimulus(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):

@@ -35,23 +35,34 @@ from apps.core.book.events.closes import (
     CloseRequested,
 )
 from apps.core.book.events.links import (
+    JoinDecided,
+    JoinShare,
     LinkStatusSet,
     LinkTermsSet,
     MemberDetached,
     MemberDetaching,
     MemberLinked,
+    MembersActivated,
+    MembersLinked,
+    OwnTicketReduced,
     RuleSet,
+    TicketsReleased,
 )
 
 Event = (
     BookOpened
     | SymbolDefined
     | MemberLinked
+    | MembersLinked
+    | JoinDecided
+    | MembersActivated
     | RuleSet
     | LinkTermsSet
     | LinkStatusSet
     | MemberDetaching
     | MemberDetached
+    | TicketsReleased
+    | OwnTicketReduced
     | BlockPlaced
     | BlockAmended
     | BlockAllocated
@@ -91,12 +102,18 @@ __all__ = [
     "CloseRequested",
     "CommandRefused",
     "Event",
+    "JoinDecided",
+    "JoinShare",
     "LinkStatusSet",
     "LinkTermsSet",
     "MemberDetached",
     "MemberDetaching",
     "MemberLinked",
+    "MembersActivated",
+    "MembersLinked",
     "OrderPartlyFilled",
+    "OwnTicketReduced",
     "RuleSet",
     "SymbolDefined",
+    "TicketsReleased",
 ]

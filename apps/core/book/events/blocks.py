@@ -16,8 +16,9 @@ from apps.core.book.events.base import BookEvent
 class BlockPlaced(BookEvent, frozen=True, kw_only=True, tag="block_placed"):
     """Asked for, with its participants. A market block is allocated in the same record.
 
-    manual_accounts, manual_steps: lots set by hand for this order alone. origin: empty, or
-    "outside" for a trade that appeared on the master.
+    manual_accounts, manual_steps: lots set by hand for this order alone. origin: empty,
+    "outside" for a trade that appeared on the master, or "join" for what a joining account takes
+    over of the open block `parent_id`: its companion, closed with it in the same part.
     """
 
     block_id: UUID
@@ -37,6 +38,7 @@ class BlockPlaced(BookEvent, frozen=True, kw_only=True, tag="block_placed"):
     tp_points: int | None = None
     expires_at_ms: int | None = None
     origin: str = ""
+    parent_id: UUID | None = None
 
 
 class BlockAmended(BookEvent, frozen=True, kw_only=True, tag="block_amended"):

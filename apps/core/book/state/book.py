@@ -20,6 +20,7 @@ from apps.core.book.state.members import (
     Group,
     Grouped,
     Members,
+    OwnTicket,
 )
 from apps.core.book.terms import NO_TERMS, LinkTerms
 from apps.core.errors import NotFoundError
@@ -47,6 +48,8 @@ class BookState(msgspec.Struct, dict=True):
     rule: Rule | None = None
     defaults: LinkTerms = NO_TERMS
     terms: dict[int, LinkTerms] = {}
+    own_tickets: dict[int, OwnTicket] = {}
+    """By ticket id, of members that are not detached."""
 
     @property
     def index(self) -> dict[int, int]:
