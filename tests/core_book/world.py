@@ -18,6 +18,7 @@ from apps.core.book import events as ev
 from apps.core.book.codec import decode, encode
 from apps.core.book.records import GENESIS, Body, Record, advance, make_record
 from apps.core.book.state import (
+    DETACHED,
     BalanceIntent,
     BookingIntent,
     BookState,
@@ -25,7 +26,7 @@ from apps.core.book.state import (
     SubmitIntent,
 )
 from apps.core.book.terms import LinkTerms
-from apps.core.errors import InputError
+from tests.core_book.coming import Coming
 
 START_MS = 1_700_000_000_000
 
@@ -51,11 +52,10 @@ SYMBOLS = [
     symbol("GBPUSD", 5, "GBP", "USD", min_steps=2),
     symbol("USDJPY", 3, "USD", "JPY"),
 ]
-CURRENCIES = {"USD": 2, "EUR": 2, "GBP": 2, "JPY": 0}
 PRICES = {"EURUSD": 108_000, "GBPUSD": 127_000, "USDJPY": 150_000}
 
 
-class World:
+class World(Coming):
     """`state` is the book, `records` its journal; `tell` and `ask` are how things happen."""
 
     def __init__(
@@ -72,6 +72,7 @@ class World:
         self.deals = 0
         self.server_balance: dict[int, int] = {}
         self.sent: dict[UUID, int] = {}
+        self.start_links()
         self.tell(
             c.OpenBook(
                 command_id=self.new_id(),
@@ -99,22 +100,36 @@ class World:
             name: c.QuoteIn(mid - 5, mid + 5, self.now_ms - 100) for name, mid in self.mid.items()
         }
 
-    def inputs(self, account: c.AccountInfo | None = None) -> c.Inputs:
+    def inputs(
+        self, account: c.AccountInfo | None = None, accounts: c.AccountTable | None = None
+    ) -> c.Inputs:
         master = c.MasterMoney(balance_minor=5_000_000, equity_minor=5_000_000, at_ms=self.now_ms)
-        return c.Inputs(now_ms=self.now_ms, quotes=self.quotes(), account=account, master=master)
+        return c.Inputs(
+            now_ms=self.now_ms,
+            quotes=self.quotes(),
+            account=account,
+            accounts=accounts,
+            master=master,
+            edition=1,
+        )
 
     def tick(self) -> None:
         self.now_ms += self.rng.randint(1, 5_000)
         for name in self.mid:
             self.mid[name] += self.rng.randint(-200, 200)
 
-    def tell(self, stimulus: c.AnyStimulus, account: c.AccountInfo | None = None) -> Body:
+    def tell(
+        self,
+        stimulus: c.AnyStimulus,
+        account: c.AccountInfo | None = None,
+        accounts: c.AccountTable | None = None,
+    ) -> Body:
         """Record what follows and apply it, as the engine does."""
         previous = self.records[-1].digest if self.records else GENESIS
         record, body = make_record(
             self.state,
             stimulus,
-            self.inputs(account),
+            self.inputs(account, accounts),
             seq=len(self.records) + 1,
             epoch=1,
             previous=previous,
@@ -124,8 +139,16 @@ class World:
         self.records.append(record)
         self.bodies.append(body)
         for event in body.events:
-            if isinstance(event, ev.BlockAllocated):
-                self.check_caps(event, is_filled=isinstance(stimulus, c.OutsideFill))
+            match event:
+                case ev.BlockAllocated():
+                    self.check_caps(event, is_filled=isinstance(stimulus, c.OutsideFill))
+                case ev.BlockFilled():
+                    assert event.block_id not in self.prices
+                    self.prices[event.block_id] = event.price_points
+                case ev.TicketsReleased():
+                    self.keep(event)
+                case _:
+                    pass
         return body
 
     def check_caps(self, event: ev.BlockAllocated, *, is_filled: bool) -> None:
@@ -145,26 +168,6 @@ class World:
                 for e in self.book.exposures.values()
             )
             assert terms.max_open_lots is None or held <= terms.max_open_lots
-
-    def link(self, account_id: int) -> Body:
-        currency = self.rng.choice(list(CURRENCIES))
-        balance = self.rng.randint(50_000, 50_000_000)
-        at = self.state.index.get(account_id) if self.state else None
-        if at is not None:
-            currency = self.book.currencies[int(self.book.members.currency[at])]
-            balance = int(self.book.members.balance_minor[at])
-        info = c.AccountInfo(
-            account_id=account_id,
-            login=10_000 + account_id,
-            currency=currency,
-            currency_digits=CURRENCIES[currency],
-            leverage=self.rng.choice([30, 100, 200]),
-            balance_minor=balance,
-        )
-        body = self.tell(c.LinkAccount(command_id=self.new_id(), account_id=account_id), info)
-        if body.result:
-            self.server_balance[account_id] = balance
-        return body
 
     def place(self, lots: str, name: str = "EURUSD", side: str = "buy", **over: object) -> Body:
         return self.tell(
@@ -191,8 +194,7 @@ class World:
                     c.CancelReported(command_id=self.new_id(), cancel_id=key, done=False, code="x")
                 )
             case BookingIntent():
-                for account, pnl in zip(intent.account_ids, intent.pnl_minor, strict=False):
-                    self.server_balance[int(account)] += int(pnl)
+                self._book(intent)
                 self.tell(c.BookingReported(command_id=self.new_id(), booking_id=key, done=True))
             case BalanceIntent():
                 done = not self.moods or self.rng.random() < 0.8
@@ -200,6 +202,21 @@ class World:
                     self.server_balance[intent.account_id] += intent.amount_minor
                 self.tell(c.BalanceReported(command_id=self.new_id(), operation_id=key, done=done))
         return True
+
+    def _book(self, intent: BookingIntent) -> None:
+        rows = zip(
+            intent.ticket_ids.tolist(),
+            intent.account_ids.tolist(),
+            intent.steps.tolist(),
+            strict=True,
+        )
+        for ticket, account, steps in rows:
+            row = self.server_tickets.setdefault(ticket, [account, 0, intent.price_points])
+            row[1] += -steps if intent.closing else steps
+            if not intent.closing:
+                row[2] = intent.price_points
+        for account, pnl in zip(intent.account_ids.tolist(), intent.pnl_minor, strict=False):
+            self.server_balance[account] += int(pnl)
 
     def _fill(self, intent: SubmitIntent) -> None:
         filled = self.sent.get(intent.order_id, 0)
@@ -374,12 +391,9 @@ class World:
                     c.TriggerBlock(command_id=self.new_id(), block_id=self.rng.choice(blocks))
                 )
             case 8:
-                self.tell(c.UnlinkAccount(command_id=self.new_id(), account_id=account))
+                self.part(account)
             case 9:
-                try:
-                    self.link(account)
-                except InputError:
-                    return
+                self.join(account)
             case 10:
                 kind = self.rng.choice(["deposit", "withdrawal", "fee"])
                 self.tell(
@@ -397,6 +411,10 @@ class World:
         """What must hold after every record."""
         book = self.book
         exposed: dict[str, int] = {}
+        for ticket, one in book.own_tickets.items():
+            assert book.members.status[book.index[one.account_id]] != DETACHED
+            assert self.kept[ticket].steps == one.steps
+            exposed[one.symbol] = exposed.get(one.symbol, 0) + one.steps
         for block in book.blocks.values():
             assert (block.open_steps >= 0).all()
             assert (block.closing_steps >= 0).all()

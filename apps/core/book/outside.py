@@ -22,8 +22,7 @@ from apps.core.book.market import Market
 from apps.core.book.placing import Decided
 from apps.core.book.sharing import Ask, allocate_block
 from apps.core.book.state import (
-    DETACHED,
-    DETACHING,
+    OUT,
     Block,
     BookState,
     Close,
@@ -50,6 +49,8 @@ def outside_fill(state: BookState, report: OutsideFill, inputs: Inputs, market: 
     for block in state.blocks.values():
         if not left:
             break
+        if block.parent_id in state.blocks:
+            continue  # closed with its parent
         if block.status == "open" and block.symbol == report.symbol and block.side != report.side:
             closed = _close(state, block, left, report, market)
             left -= closed[0]
@@ -94,7 +95,7 @@ def _open(
 ) -> list[Event]:
     symbol = state.symbol(report.symbol)
     status = state.members.status
-    places = np.flatnonzero((status != DETACHED) & (status != DETACHING))
+    places = np.flatnonzero(~np.isin(status, OUT))
     placed = BlockPlaced(
         block_id=uuid5(report.command_id, "block"),
         symbol=report.symbol,

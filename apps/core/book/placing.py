@@ -28,7 +28,7 @@ from apps.core.book.events import (
 )
 from apps.core.book.market import Market, lots_to_steps, price_to_points
 from apps.core.book.sharing import Ask, allocate_block
-from apps.core.book.state import DETACHED, DETACHING, Block, BookState, CancelIntent
+from apps.core.book.state import OUT, Block, BookState, CancelIntent
 from apps.core.book.stops import opening_stops
 from apps.core.errors import ConflictError, InputError, RejectedError
 
@@ -66,7 +66,7 @@ def placed_block(
     market.fresh(symbol.name)
     price_points = _order_price(command, symbol, market)
     status = state.members.status
-    places = np.flatnonzero((status != DETACHED) & (status != DETACHING))
+    places = np.flatnonzero(~np.isin(status, OUT))
     if not places.size:
         raise RejectedError("no_participants", "No active account is linked to this book.")
     manual_accounts, manual_steps = _manual_lots(state, command.manual_lots, symbol)

@@ -18,8 +18,9 @@ from apps.core.book.marking import margin_caps, margin_per_step, terms, used_mar
 from apps.core.book.state import (
     ACTIVE,
     CLOSE_ONLY,
-    DETACHING,
+    GOING,
     PAUSED,
+    WAITING,
     BookState,
 )
 from apps.core.book.terms import LOT_SCALE, PARAMETER_SCALE, LinkTerms, term_vector
@@ -82,7 +83,8 @@ def limits(
 def _exclusion(state: BookState) -> Vec:
     status = state.members.status
     exclusion = np.where(status == ACTIVE, 0, int(Reason.DETACHED))
-    exclusion[status == DETACHING] = int(Reason.CLOSE_ONLY)
+    exclusion[np.isin(status, GOING)] = int(Reason.CLOSE_ONLY)
+    exclusion[status == WAITING] = int(Reason.PAUSED)
     exclusion[status == CLOSE_ONLY] = int(Reason.CLOSE_ONLY)
     exclusion[status == PAUSED] = int(Reason.PAUSED)
     return exclusion

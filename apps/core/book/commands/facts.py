@@ -40,6 +40,7 @@ class AccountInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A trading account at the moment it joins: what its server said.
 
     own_positions: open there and of no block: they count in its equity and its margin.
+    server_seq: the server's events up to here are in these figures.
     """
 
     account_id: int
@@ -49,6 +50,7 @@ class AccountInfo(msgspec.Struct, frozen=True, kw_only=True):
     leverage: int
     balance_minor: int
     own_positions: list[OwnPosition] = []
+    server_seq: int = 0
 
 
 class AccountTable(msgspec.Struct, frozen=True, kw_only=True):

@@ -79,6 +79,8 @@ class OwnTicket(msgspec.Struct, kw_only=True):
     side: Side
     steps: int
     open_points: int
+    since_seq: int = 0
+    """The server's events up to here are in these figures."""
 
 
 class Exposure(msgspec.Struct):
