@@ -61,6 +61,8 @@ class BlockRows:
     closed: Vec = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     realised: Vec = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     deals_out: int = 0
+    released_steps: int = 0
+    """Left the block, still open on their accounts."""
 
     def tickets(self) -> list[tuple[int, ...]]:
         """(id, account, steps, open steps, realised, open points) of the tickets that exist."""
@@ -91,6 +93,8 @@ class Expected:
     def __init__(self) -> None:
         self.blocks: dict[UUID, BlockRows] = {}
         self.balances: dict[int, int] = {}
+        self.released: dict[int, UUID] = {}
+        """Tickets in their account's own care → their block."""
 
     def feed(self, event: ev.Event) -> None:
         match event:
@@ -108,8 +112,24 @@ class Expected:
                 self.blocks[event.block_id].state = "cancelled"
             case ev.BlockRejected():
                 self.blocks[event.block_id].state = "rejected"
+            case _:
+                self._feed_accounts(event)
+
+    def _feed_accounts(self, event: ev.Event) -> None:
+        match event:
+            case ev.TicketsReleased():
+                self.blocks[event.block_id].released_steps += int(event.steps.sum())
+                for ticket in event.ticket_ids.tolist():
+                    self.released[ticket] = event.block_id
+            case ev.OwnTicketReduced():
+                self._own_reduced(event)
             case ev.MemberLinked():
                 self.balances[event.account.account_id] = event.account.balance_minor
+            case ev.MembersLinked():
+                table = event.accounts
+                self.balances |= dict(
+                    zip(table.account_ids.tolist(), table.balance_minor.tolist(), strict=True)
+                )
             case ev.BalanceSettled() if event.done:
                 self.balances[event.account_id] += event.amount_minor
             case _:
@@ -138,6 +158,17 @@ class Expected:
         for account, amount in amounts:
             self.balances[account] += amount
 
+    def _own_reduced(self, event: ev.OwnTicketReduced) -> None:
+        self.balances[event.account_id] += event.pnl_minor
+        if event.ticket_id not in self.released:
+            return
+        block = self.blocks[self.released[event.ticket_id]]
+        at = event.ticket_id - block.first_ticket
+        block.closed[at] += event.steps
+        block.realised[at] += event.pnl_minor
+        block.deals_out += 1
+        block.released_steps -= event.steps
+
     def compare(self, run: Any, book_id: UUID) -> None:
         """`run(template, **parameters)` executes SQL. Raises CorruptionError naming the row."""
         found = {row[0]: row[1:] for row in run(BLOCKS, book=book_id).fetchall()}
@@ -145,7 +176,7 @@ class Expected:
             odd = next(iter(found.keys() ^ self.blocks.keys()))
             raise _differs("block", odd, "is in only one of journal and tables")
         for block_id, block in self.blocks.items():
-            open_steps = int((block.steps - block.closed).sum())
+            open_steps = int((block.steps - block.closed).sum()) - block.released_steps
             row = (
                 block.state,
                 block.volume_steps,

@@ -34,6 +34,7 @@ REPLAY_WITHIN_S = 60.0
 Report = FillReported | OrderEnded
 Listener = Callable[[Report], None]
 OutsideListener = Callable[[OutsideFill], None]
+OwnListener = Callable[[ev.Fill], None]
 
 
 def now_ms() -> int:
@@ -71,6 +72,7 @@ class ServerSession:
         self.bars = BarBuilder()
         self._listeners: dict[UUID, Listener] = {}
         self._masters: dict[int, OutsideListener] = {}
+        self._own: dict[int, OwnListener] = {}
         self._cursor = 0
 
     async def run(self) -> None:
@@ -107,6 +109,13 @@ class ServerSession:
 
     def forget_outside(self, login: int) -> None:
         self._masters.pop(login, None)
+
+    def expect_own(self, master_login: int, listener: OwnListener) -> None:
+        """What owners do with positions on their own accounts goes to the book's `listener`."""
+        self._own[master_login] = listener
+
+    def forget_own(self, master_login: int) -> None:
+        self._own.pop(master_login, None)
 
     async def replay(self, after_seq: int) -> None:
         """Tell again what came after `after_seq`, over a session of its own: a book that is loaded
@@ -151,6 +160,9 @@ class ServerSession:
                         continue
                     if isinstance(event, ev.Fill) and event.command_id is None:
                         self._outside(event)
+                    if isinstance(event, ev.Fill) and event.position_id is not None:
+                        for listener in list(self._own.values()):
+                            listener(event)
                     report = to_report(event, self.specs)
                     if report is not None and report.order_id in self._listeners:
                         self._listeners[report.order_id](report)

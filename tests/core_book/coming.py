@@ -115,6 +115,7 @@ class Coming:
             currency=vec([currencies.index(one.currency) for one in infos]),
             leverage=vec([one.leverage for one in infos]),
             balance_minor=vec([one.balance_minor for one in infos]),
+            holds=vec([len(one.own_positions) for one in infos]),
             currencies=currencies,
             currency_digits=list(CURRENCIES.values()),
         )
@@ -163,9 +164,7 @@ class Coming:
         mode = rng.choice(["new_trades_only", *get_args(c.JoinMode)])
         if rng.random() < 0.15:
             many = sorted(rng.sample(range(1, 20), 4))
-            free = [one for one in many if one not in self.kept_by.values()]
-            if free:
-                self.link_many(free, rng.choice(["new_trades_only", "when_flat"]))
+            self.link_many(many, rng.choice(["new_trades_only", "when_flat"]))
             return
         info, token = self.info(account), ""
         terms = self.some_terms() if rng.random() < 0.3 else None

@@ -133,11 +133,13 @@ def _refused(state: BookState, wanted: Vec, table: AccountTable) -> list[tuple[s
     known = np.isin(wanted, table.account_ids)
     members = state.members
     linked = np.isin(wanted, members.account_ids[members.status != DETACHED])
+    alone = np.isin(wanted, table.account_ids[table.holds > 0])
     settling = np.isin(wanted, np.array(sorted(settling_accounts(state)), dtype=np.int64))
     return [
         ("account_unknown", wanted[~known]),
         ("already_linked", wanted[known & linked]),
-        ("settling", wanted[known & ~linked & settling]),
+        ("joins_alone", wanted[known & ~linked & alone]),
+        ("settling", wanted[known & ~linked & ~alone & settling]),
     ]
 
 
@@ -148,6 +150,7 @@ def _rows(table: AccountTable, at: Vec) -> AccountTable:
         currency=table.currency[at],
         leverage=table.leverage[at],
         balance_minor=table.balance_minor[at],
+        holds=table.holds[at],
         currencies=table.currencies,
         currency_digits=table.currency_digits,
     )

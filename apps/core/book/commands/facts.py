@@ -56,7 +56,8 @@ class AccountInfo(msgspec.Struct, frozen=True, kw_only=True):
 class AccountTable(msgspec.Struct, frozen=True, kw_only=True):
     """Many trading accounts as vectors, ordered by account id.
 
-    `currency` indexes `currencies`, whose money has `currency_digits`.
+    `currency` indexes `currencies`, whose money has `currency_digits`. holds: 1 where the account
+    has positions of its own, which a bulk joining does not take up.
     """
 
     account_ids: Vec
@@ -64,6 +65,7 @@ class AccountTable(msgspec.Struct, frozen=True, kw_only=True):
     currency: Vec
     leverage: Vec
     balance_minor: Vec
+    holds: Vec
     currencies: list[str]
     currency_digits: list[int]
 
