@@ -390,10 +390,14 @@ class World(Coming):
                 self.tell(
                     c.TriggerBlock(command_id=self.new_id(), block_id=self.rng.choice(blocks))
                 )
-            case 8:
+            case 8 if self.directs:
                 self.part(account)
-            case 9:
+            case 8:
+                self.tell(c.UnlinkAccount(command_id=self.new_id(), account_id=account))
+            case 9 if self.directs:
                 self.join(account)
+            case 9:
+                self.link(account)
             case 10:
                 kind = self.rng.choice(["deposit", "withdrawal", "fee"])
                 self.tell(
