@@ -95,15 +95,25 @@ def master_for_links(user: User, book_id: UUID) -> Master:
     return master
 
 
-def link_to_change(user: User, book_id: UUID, account_id: UUID, *staff: str) -> Link:
-    """A link that is not over: an investor's own; any of them for the roles in `staff`.
+def link_to_change(user: User, book_id: UUID, account_id: UUID) -> Link:
+    """A link that is not over: an investor's own; any of the broker's for its admins.
 
     Raises NotFoundError("link_unknown").
     """
+    if user.has_role(Role.ADMIN):
+        return link_of_staff(user, book_id, account_id, Role.ADMIN)
+    return _going_on(links_of(user), book_id, account_id)
+
+
+def link_of_staff(user: User, book_id: UUID, account_id: UUID, *roles: str) -> Link:
+    """A link that is not over, for whoever has one of `roles`. NotFoundError("link_unknown")."""
     links = Link.objects.select_related("master", "account", "account__server")
-    own = links if user.has_role(*staff) else links_of(user)
+    return _going_on(links if user.has_role(*roles) else links.none(), book_id, account_id)
+
+
+def _going_on(links: QuerySet[Link], book_id: UUID, account_id: UUID) -> Link:
     link = (
-        own.filter(account__public_id=account_id, master__public_id=book_id)
+        links.filter(account__public_id=account_id, master__public_id=book_id)
         .exclude(status=Link.Status.DETACHED)
         .first()
     )

@@ -11,7 +11,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts.access import link_to_change, master_for_links
+from apps.accounts.access import link_of_staff, link_to_change, master_for_links
 from apps.accounts.models import Link, Master, Role, TradingAccount
 from apps.api import link_shapes as shapes
 from apps.api import serializers
@@ -57,8 +57,8 @@ class LinksView(_LinkView):
     @_described("link_account", shapes.LinkRequest, shapes.LinkAnswer)
     def post(self, request: Request, book_id: UUID) -> Response:
         """Let an account follow this master. For the broker's own staff."""
-        wanted = validated(shapes.LinkRequest, request)
         master = master_for_links(user_from(request), book_id)
+        wanted = validated(shapes.LinkRequest, request)
         account = account_by_public_id(wanted["account_id"])
 
         def execute(command_id: UUID) -> dict[str, Any]:
@@ -83,8 +83,8 @@ class LinkQuoteView(_LinkView):
     @_described("quote_link", shapes.LinkQuoteRequest, shapes.LinkQuoteAnswer, keyed=False)
     def post(self, request: Request, book_id: UUID) -> Response:
         """What the account would take over of every open block now, and what that costs it."""
-        wanted = validated(shapes.LinkQuoteRequest, request)
         master = master_for_links(user_from(request), book_id)
+        wanted = validated(shapes.LinkQuoteRequest, request)
         account = account_by_public_id(wanted["account_id"])
         command = LinkAccount(
             command_id=UUID(int=0),
@@ -100,8 +100,8 @@ class BulkLinkView(_LinkView):
     @_described("link_accounts", shapes.BulkLinkRequest, shapes.BulkLinkAnswer)
     def post(self, request: Request, book_id: UUID) -> Response:
         """Let many accounts follow this master, in one record of its journal."""
-        wanted = validated(shapes.BulkLinkRequest, request)
         master = master_for_links(user_from(request), book_id)
+        wanted = validated(shapes.BulkLinkRequest, request)
 
         def execute(command_id: UUID) -> dict[str, Any]:
             outcome = links.join_many(
@@ -122,7 +122,7 @@ class LeaveView(_LinkView):
     def post(self, request: Request, book_id: UUID, account_id: UUID) -> Response:
         """Let an account leave: closed at the market, with its tickets kept, or when flat."""
         wanted = validated(shapes.LeaveRequest, request)
-        link = link_to_change(user_from(request), book_id, account_id, Role.ADMIN)
+        link = link_to_change(user_from(request), book_id, account_id)
 
         def execute(command_id: UUID) -> dict[str, Any]:
             command = UnlinkAccount(
@@ -141,7 +141,7 @@ class DetachView(_LinkView):
     def post(self, request: Request, book_id: UUID, account_id: UUID) -> Response:
         """Take tickets of an account out of their blocks; it goes on following the master."""
         wanted = validated(shapes.DetachRequest, request)
-        link = link_to_change(user_from(request), book_id, account_id, Role.ADMIN)
+        link = link_to_change(user_from(request), book_id, account_id)
 
         def execute(command_id: UUID) -> dict[str, Any]:
             command = DetachTickets(
@@ -161,7 +161,7 @@ class MoneyView(_LinkView):
     def post(self, request: Request, book_id: UUID, account_id: UUID) -> Response:
         """Deposit to or withdraw from an account; answered when its server has settled it."""
         wanted = validated(shapes.MoneyRequest, request)
-        link = link_to_change(user_from(request), book_id, account_id, Role.ADMIN, Role.FINANCE)
+        link = link_of_staff(user_from(request), book_id, account_id, Role.ADMIN, Role.FINANCE)
         digits = digits_of(link.account.currency)
 
         def execute(command_id: UUID) -> dict[str, Any]:
@@ -192,9 +192,14 @@ def _link_answer(
         "status": str(result.get("status", "")),
         "seq": outcome.seq,
         "shares": result.get("shares", []),
-        "tickets": int(result.get("tickets", 0)),
+        "tickets": _tickets(result),
     }
     return dict(shapes.LinkAnswer(body).data)
+
+
+def _tickets(result: dict[str, Any]) -> int:
+    closes = result.get("closes", [])
+    return int(result.get("tickets", sum(len(close["ticket_ids"]) for close in closes)))
 
 
 def _bulk_answer(command_id: UUID, outcome: client.Outcome) -> dict[str, Any]:
