@@ -93,16 +93,13 @@ def join_many(
 ) -> Outcome:
     """Let many accounts follow `master`, in one record; none named: all that are invited.
 
-    Whom the book cannot take is in the outcome's `refused`; the others join. Raises InputError
-    "accounts_missing" when there is nobody; whatever the engine answers.
+    Whom the book cannot take is in the outcome's `refused`; the others join. A repeat is the same
+    command only when the accounts are named. Raises InputError "accounts_missing" when there is
+    nobody, NotFoundError "account_unknown", ConflictError "account_linked"; whatever the engine
+    answers.
     """
     wanted = list(account_ids)
-    if wanted:
-        _invite_many(master, wanted, actor)
-    invited = Link.objects.filter(master=master, status=Link.Status.INVITED)
-    if wanted:
-        invited = invited.filter(account__public_id__in=wanted)
-    ids = sorted(invited.values_list("account_id", flat=True))
+    ids = _invite_many(master, wanted, actor) if wanted else _invited_ids(master)
     if not ids:
         raise InputError("accounts_missing", "No account is named or invited to this master.")
     command = LinkAccounts(
@@ -134,33 +131,44 @@ def _invited(
     return link, False
 
 
-def _invite_many(master: Master, account_ids: list[UUID], actor: User | None) -> None:
-    """Rows for those that follow nobody. Raises NotFoundError "account_unknown"."""
+def _invited_ids(master: Master) -> list[int]:
+    invited = Link.objects.filter(master=master, status=Link.Status.INVITED)
+    return sorted(invited.values_list("account_id", flat=True))
+
+
+def _invite_many(master: Master, account_ids: list[UUID], actor: User | None) -> list[int]:
+    """Rows for those that follow nobody; the ids of all of them, in order."""
     with transaction.atomic():
-        accounts = TradingAccount.objects.filter(
-            public_id__in=account_ids, kind=TradingAccount.Kind.SUB
+        accounts = list(
+            TradingAccount.objects.filter(
+                public_id__in=account_ids, kind=TradingAccount.Kind.SUB
+            ).order_by("pk")
         )
-        found = {account.public_id: account for account in accounts}
-        missing = set(account_ids) - found.keys()
+        missing = set(account_ids) - {account.public_id for account in accounts}
         if missing:
             raise NotFoundError(
                 "account_unknown",
                 f"{len(missing)} of these accounts do not exist.",
                 account_id=str(min(missing)),
             )
-        taken = set(
-            Link.objects.filter(account__in=found.values())
-            .exclude(status=Link.Status.DETACHED)
-            .values_list("account_id", flat=True)
-        )
-        new = [a for a in found.values() if a.id not in taken]
-        Link.objects.bulk_create([Link(master=master, account=a) for a in new], batch_size=1000)
+        going_on = Link.objects.filter(account__in=accounts).exclude(status=Link.Status.DETACHED)
+        taken = set(going_on.values_list("account_id", flat=True))
+        new = [Link(master=master, account=a) for a in accounts if a.pk not in taken]
+        Link.objects.bulk_create(new, batch_size=1000, ignore_conflicts=True)
+        elsewhere = going_on.exclude(master=master).select_related("account").first()
+        if elsewhere is not None:
+            raise ConflictError(
+                "account_linked",
+                f"Account {elsewhere.account.login} follows another master already.",
+                login=elsewhere.account.login,
+            )
         audit(
             actor,
             "link.invite_many",
             f"master:{master.public_id}",
-            after={"accounts": len(account_ids), "new": len(new)},
+            after={"accounts": len(accounts), "new": len(new)},
         )
+    return [account.pk for account in accounts]
 
 
 def _withdraw(link: Link, actor: User | None, error: ProrataError) -> None:

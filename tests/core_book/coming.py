@@ -13,7 +13,7 @@ from apps.core.book import events as ev
 from apps.core.book.codec import vec
 from apps.core.book.quoting import quote_join
 from apps.core.book.records import Body
-from apps.core.book.state import BookState
+from apps.core.book.state import DETACHED, BookState
 from apps.core.errors import ProrataError
 
 CURRENCIES = {"USD": 2, "EUR": 2, "GBP": 2, "JPY": 0}
@@ -53,6 +53,9 @@ class Coming:
         raise NotImplementedError
 
     def some_terms(self) -> Any:
+        raise NotImplementedError
+
+    def settle(self, limit: int = 500) -> None:
         raise NotImplementedError
 
     def start_links(self) -> None:
@@ -105,9 +108,14 @@ class Coming:
             self.away.pop(account_id, None)
         return body
 
-    def link_many(self, account_ids: list[int], mode: c.JoinMode = "new_trades_only") -> Body:
+    def link_many(
+        self,
+        account_ids: list[int],
+        mode: c.JoinMode = "new_trades_only",
+        infos: list[c.AccountInfo] | None = None,
+    ) -> Body:
         """All in one record."""
-        infos = [self.info(account_id) for account_id in account_ids]
+        infos = infos or [self.info(account_id) for account_id in account_ids]
         currencies = list(CURRENCIES)
         table = c.AccountTable(
             account_ids=vec(account_ids),
@@ -166,6 +174,10 @@ class Coming:
             many = sorted(rng.sample(range(1, 20), 4))
             self.link_many(many, rng.choice(["new_trades_only", "when_flat"]))
             return
+        members = self.book.members
+        linked = set(members.account_ids[members.status != DETACHED].tolist())
+        if rng.random() < 0.8:
+            account = rng.choice([one for one in range(1, 25) if one not in linked] or [account])
         info, token = self.info(account), ""
         terms = self.some_terms() if rng.random() < 0.3 else None
         if rng.random() < 0.4:
@@ -183,6 +195,10 @@ class Coming:
     def part(self, account: int) -> None:
         """Somebody leaves in any mode, takes tickets out, or closes one that it has taken out."""
         rng = self.rng
+        if rng.random() < 0.1:
+            self.settle()
+            self.tell(c.CloseAll(command_id=self.new_id()))
+            return
         there = sorted(t for t in self.kept if self.server_tickets.get(t, [0, 0])[1] > 0)
         if there and rng.random() < 0.4:
             ticket = rng.choice(there)
