@@ -80,6 +80,7 @@ def _portal() -> list[Row]:
     return [
         *(Row(f"investor:{name}", "GET", INVESTORS) for name in general),
         *(Row(f"investor:{name}", "GET", (INVESTOR,), (OTHER_INVESTOR,)) for name in own),
+        Row("investor:take_out", "POST", (INVESTOR,), (OTHER_INVESTOR,)),
     ]
 
 
