@@ -154,9 +154,11 @@ def test_single_tickets_are_taken_out_closed_or_kept(page: Client, history: Hist
     path = f"/portal/links/{history.link.public_id}/tickets/"
     assert f'action="{path}"' in page.get(url_of(history)).content.decode()
     form = {"request_id": str(uuid.uuid4()), "mode": "keep_tickets", "tickets": [str(mine.id)]}
-    with engine(
-        "acme", history.master.public_id, lambda _: done(status="released", tickets=1)
-    ) as asked:
+    released = done(status="released", tickets=1)
+    wrongs: list[dict[str, object]] = [
+        {"tickets": []}, {"mode": "x"}, {"request_id": "x"}, {"tickets": ["1e3"]}
+    ]  # fmt: skip
+    with engine("acme", history.master.public_id, lambda _: released) as asked:
         answer = page.post(path, form)
         page.post(path, form)  # a double click
         for wrong in wrongs:
