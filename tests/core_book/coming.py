@@ -15,6 +15,8 @@ from apps.core.book.quoting import quote_join
 from apps.core.book.records import Body
 from apps.core.book.state import DETACHED, BookState
 from apps.core.errors import ProrataError
+from tests.core_book import people
+from tests.core_book.server import Server
 
 CURRENCIES = {"USD": 2, "EUR": 2, "GBP": 2, "JPY": 0}
 
@@ -27,7 +29,8 @@ class Coming:
     deals: int
     now_ms: int
     mid: dict[str, int]
-    server_balance: dict[int, int]
+    server: Server
+    prices: dict[UUID, int]
 
     @property
     def book(self) -> BookState:
@@ -52,15 +55,13 @@ class Coming:
     ) -> Body:
         raise NotImplementedError
 
-    def some_terms(self) -> Any:
+    def new_deal(self) -> str:
         raise NotImplementedError
 
     def settle(self, limit: int = 500) -> None:
         raise NotImplementedError
 
     def start_links(self) -> None:
-        self.server_tickets: dict[int, list[int]] = {}
-        """Ticket → [account, open steps, open points] as the server has it."""
         self.kept: dict[int, c.OwnPosition] = {}
         """Open tickets in their account's own care."""
         self.kept_by: dict[int, int] = {}
@@ -87,7 +88,7 @@ class Coming:
         at = self.state.index.get(account_id) if self.state else None
         if at is not None:
             currency = self.book.currencies[int(self.book.members.currency[at])]
-            balance = self.server_balance[account_id]
+            balance = self.server.balance[account_id]
         return c.AccountInfo(
             account_id=account_id,
             login=10_000 + account_id,
@@ -104,7 +105,7 @@ class Coming:
         command = c.LinkAccount(command_id=self.new_id(), account_id=account_id, mode=mode, **over)
         body = self.tell(command, info)
         if body.result:
-            self.server_balance[account_id] = info.balance_minor
+            self.server.balance[account_id] = info.balance_minor
             self.away.pop(account_id, None)
         return body
 
@@ -135,7 +136,7 @@ class Coming:
                 for account, balance in zip(
                     joined.account_ids.tolist(), joined.balance_minor.tolist(), strict=True
                 ):
-                    self.server_balance[account] = balance
+                    self.server.balance[account] = balance
                     self.away.pop(account, None)
         return body
 
@@ -143,9 +144,9 @@ class Coming:
         """The owner closes (part of) a ticket in its own care, wherever the account is now."""
         own, account = self.kept[ticket_id], self.kept_by[ticket_id]
         pnl = self.rng.randint(-5_000, 5_000)
-        self.deals += 1
-        self.server_balance[account] += pnl
-        self.server_tickets[ticket_id][1] -= steps
+        deal_id = self.new_deal()
+        self.server.balance[account] += pnl
+        self.server.tickets[ticket_id] -= steps
         if steps == own.steps:
             del self.kept[ticket_id], self.kept_by[ticket_id]
         else:
@@ -157,7 +158,7 @@ class Coming:
             c.OwnTicketClosed(
                 command_id=self.new_id(),
                 ticket_id=ticket_id,
-                deal_id=str(self.deals),
+                deal_id=deal_id,
                 steps=steps,
                 price_points=self.mid[own.symbol],
                 pnl_minor=pnl,
@@ -179,7 +180,7 @@ class Coming:
         if rng.random() < 0.8:
             account = rng.choice([one for one in range(1, 25) if one not in linked] or [account])
         info, token = self.info(account), ""
-        terms = self.some_terms() if rng.random() < 0.3 else None
+        terms = people.some_terms(self) if rng.random() < 0.3 else None  # type: ignore[arg-type]
         if rng.random() < 0.4:
             asked = c.LinkAccount(
                 command_id=UUID(int=0), account_id=account, mode=mode, terms=terms
@@ -199,7 +200,7 @@ class Coming:
             self.settle()
             self.tell(c.CloseAll(command_id=self.new_id()))
             return
-        there = sorted(t for t in self.kept if self.server_tickets.get(t, [0, 0])[1] > 0)
+        there = sorted(t for t in self.kept if self.server.tickets.get(t, 0) > 0)
         if there and rng.random() < 0.4:
             ticket = rng.choice(there)
             self.close_own(ticket, rng.randint(1, self.kept[ticket].steps))
@@ -224,26 +225,3 @@ class Coming:
                 mode=rng.choice(get_args(c.DetachMode)),
             )
         )
-
-    def check_server(self) -> None:
-        """With nothing on its way: every balance and every ticket as the server has them."""
-        book = self.book
-        for account_id, balance in self.server_balance.items():
-            at = book.index[account_id]
-            gone = self.away.get(account_id, 0)
-            assert int(book.members.balance_minor[at]) + gone == balance
-        ours = {
-            int(ticket): [int(book.members.account_ids[at]), int(steps), block.open_points]
-            for block in book.blocks.values()
-            if block.status == "open"
-            for ticket, at, steps in zip(
-                block.ticket_ids, block.members, block.open_steps, strict=True
-            )
-            if steps
-        }
-        own = {
-            ticket: [self.kept_by[ticket], one.steps, one.open_points]
-            for ticket, one in self.kept.items()
-        }
-        assert not ours.keys() & own.keys()
-        assert {t: row for t, row in self.server_tickets.items() if row[1]} == {**ours, **own}

@@ -316,7 +316,7 @@ def test_kept_tickets_leave_blocks_and_exposure_and_come_back_with_the_account()
     world.close_own(ticket, mine)
     assert world.book.own_tickets == {}
     assert world.book.exposures["EURUSD"].long_steps[at] == 0
-    world.check_server()
+    world.server.compare()
 
 
 def test_a_detached_ticket_rebases_its_block_and_touches_nobody_else() -> None:

@@ -18,9 +18,11 @@ from apps.core.book import (
     joining,
     leaving,
     membership,
+    netting,
     outside,
     placing,
     promise,
+    reversing,
     sharing,
 )
 from apps.core.book.commands import (
@@ -34,6 +36,7 @@ from apps.core.book.commands import (
     CancelReported,
     CloseAll,
     CloseBlock,
+    CloseBy,
     DefineSymbols,
     DetachTickets,
     ExpireBlock,
@@ -46,10 +49,12 @@ from apps.core.book.commands import (
     OutsideFill,
     OwnTicketClosed,
     PlaceBlock,
+    ReverseBlock,
     SetLinkStatus,
     SetLinkTerms,
     SetRule,
     StopBlock,
+    TrailStop,
     TriggerBlock,
     UnlinkAccount,
 )
@@ -89,7 +94,7 @@ def decide(state: BookState | None, stimulus: AnyStimulus, inputs: Inputs) -> De
 
     Raises StateError when a book is opened twice or used before it is opened.
     """
-    market = Market(inputs.quotes, inputs.now_ms, inputs.quote_max_age_ms, inputs.master)
+    market = _market(state, inputs)
     try:
         events, result = _dispatch(state, stimulus, inputs, market)
         events = events + _consequences(state, events, inputs.now_ms)
@@ -107,6 +112,11 @@ def _consequences(state: BookState | None, events: list[Event], now_ms: int) -> 
     return more + joining.activated(state, events + more, now_ms)
 
 
+def _market(state: BookState | None, inputs: Inputs) -> Market:
+    sessions = state.sessions if state is not None else {}
+    return Market(inputs.quotes, inputs.now_ms, inputs.quote_max_age_ms, inputs.master, sessions)
+
+
 def preview(
     state: BookState, command: PlaceBlock, inputs: Inputs
 ) -> tuple[BlockAllocated, AllocationResult, str]:
@@ -114,7 +124,7 @@ def preview(
 
     Raises what `decide` would record as refused.
     """
-    market = Market(inputs.quotes, inputs.now_ms, inputs.quote_max_age_ms, inputs.master)
+    market = _market(state, inputs)
     placed = placing.placed_block(state, command, inputs, market)
     event, result = sharing.allocate_block(state, inputs, market, sharing.Ask.of(placed))
     return event, result, promise.make_token(state, command, market, event)
@@ -138,6 +148,12 @@ def _dispatch(  # noqa: C901 - one flat table of stimuli
             return amending.close_all(state, stimulus, market)
         case CancelAll():
             return amending.cancel_all(state, stimulus)
+        case CloseBy():
+            return netting.close_by(state, stimulus, inputs, market)
+        case ReverseBlock():
+            return reversing.reverse_block(state, stimulus, market)
+        case TrailStop():
+            return amending.trail_stop(state, stimulus, market)
         case StopBlock():
             return amending.stop_block(state, stimulus, market)
         case ExpireBlock():
@@ -167,7 +183,7 @@ def _dispatch(  # noqa: C901 - one flat table of stimuli
         case AdjustBalance():
             return membership.adjust_balance(state, stimulus, inputs, market)
         case FillReported():
-            return filling.fill(state, stimulus, market)
+            return outside.reported_fill(state, stimulus, inputs, market)
         case OutsideFill():
             return outside.outside_fill(state, stimulus, inputs, market)
         case OrderEnded():

@@ -16,6 +16,7 @@ from apps.core.book.commands.base import (
     OrderKind,
     Side,
     Stimulus,
+    order_limit,
 )
 from apps.core.book.commands.facts import (
     AccountInfo,
@@ -42,7 +43,9 @@ from apps.core.book.commands.orders import (
     CancelBlock,
     CloseAll,
     CloseBlock,
+    CloseBy,
     PlaceBlock,
+    ReverseBlock,
 )
 from apps.core.book.commands.reports import (
     BalanceReported,
@@ -56,6 +59,7 @@ from apps.core.book.commands.reports import (
     OutsideFill,
     OwnTicketClosed,
     StopBlock,
+    TrailStop,
     TriggerBlock,
 )
 
@@ -64,6 +68,8 @@ Command = (
     | AmendBlock
     | CloseBlock
     | CloseAll
+    | CloseBy
+    | ReverseBlock
     | CancelBlock
     | CancelAll
     | LinkAccount
@@ -80,6 +86,7 @@ Report = (
     | DefineSymbols
     | TriggerBlock
     | StopBlock
+    | TrailStop
     | ExpireBlock
     | FillReported
     | OutsideFill
@@ -105,6 +112,7 @@ __all__ = [
     "CancelReported",
     "CloseAll",
     "CloseBlock",
+    "CloseBy",
     "Command",
     "DefineSymbols",
     "DetachMode",
@@ -128,6 +136,7 @@ __all__ = [
     "PlaceBlock",
     "QuoteIn",
     "Report",
+    "ReverseBlock",
     "SetLinkStatus",
     "SetLinkTerms",
     "SetRule",
@@ -135,6 +144,8 @@ __all__ = [
     "Stimulus",
     "StopBlock",
     "SymbolInfo",
+    "TrailStop",
     "TriggerBlock",
     "UnlinkAccount",
+    "order_limit",
 ]

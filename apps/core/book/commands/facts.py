@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from apps.core.book.codec import Vec
+from apps.core.sessions import Sessions
 
 
 class SymbolInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +25,7 @@ class SymbolInfo(msgspec.Struct, frozen=True, kw_only=True):
     margin_currency: str
     margin_mode: Literal["fx", "cfd"]
     max_leverage: int
+    sessions: Sessions = ()
 
 
 class OwnPosition(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -106,3 +108,5 @@ class Inputs(msgspec.Struct, kw_only=True):
     master: MasterMoney | None = None
     quote_max_age_ms: int = 15_000
     margin_level_min_pct: int = 100
+    can_net: bool = False
+    """Whether the server closes opposite positions of an account against each other."""

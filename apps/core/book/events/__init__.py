@@ -20,6 +20,7 @@ from apps.core.book.events.blocks import (
     CancelRequested,
     CancelSettled,
     OrderPartlyFilled,
+    StopTrailed,
 )
 from apps.core.book.events.book import (
     BalanceRequested,
@@ -65,6 +66,7 @@ Event = (
     | OwnTicketReduced
     | BlockPlaced
     | BlockAmended
+    | StopTrailed
     | BlockAllocated
     | CancelRequested
     | CancelSettled
@@ -114,6 +116,7 @@ __all__ = [
     "OrderPartlyFilled",
     "OwnTicketReduced",
     "RuleSet",
+    "StopTrailed",
     "SymbolDefined",
     "TicketsReleased",
 ]

@@ -16,9 +16,11 @@ from apps.core.book.events.base import BookEvent
 class BlockPlaced(BookEvent, frozen=True, kw_only=True, tag="block_placed"):
     """Asked for, with its participants. A market block is allocated in the same record.
 
-    manual_accounts, manual_steps: lots set by hand for this order alone. origin: empty,
-    "outside" for a trade that appeared on the master, or "join" for what a joining account takes
-    over of the open block `parent_id`: its companion, closed with it in the same part.
+    manual_accounts, manual_steps: lots set by hand for this order alone. limit_points: of a
+    stop-limit, whose price_points are the stop. origin: empty, "outside" for a trade that appeared
+    on the master, "late" for a fill after its order's end, "reverse", or "join" for what a joining
+    account takes over of the open block `parent_id`: its companion, closed with it in the same
+    part. `reverses`: the block that has to be closed first.
     """
 
     block_id: UUID
@@ -39,6 +41,10 @@ class BlockPlaced(BookEvent, frozen=True, kw_only=True, tag="block_placed"):
     expires_at_ms: int | None = None
     origin: str = ""
     parent_id: UUID | None = None
+    limit_points: int | None = None
+    trailing_points: int | None = None
+    trailing_step_points: int | None = None
+    reverses: UUID | None = None
 
 
 class BlockAmended(BookEvent, frozen=True, kw_only=True, tag="block_amended"):
@@ -49,6 +55,16 @@ class BlockAmended(BookEvent, frozen=True, kw_only=True, tag="block_amended"):
     requested_steps: int
     sl_points: int | None
     tp_points: int | None
+    limit_points: int | None = None
+    trailing_points: int | None = None
+    trailing_step_points: int | None = None
+
+
+class StopTrailed(BookEvent, frozen=True, kw_only=True, tag="stop_trailed"):
+    """The stop loss of an open block has followed the price; it only ever becomes tighter."""
+
+    block_id: UUID
+    sl_points: int
 
 
 class BlockAllocated(BookEvent, frozen=True, kw_only=True, tag="block_allocated"):
