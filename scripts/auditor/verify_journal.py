@@ -34,8 +34,8 @@ ACTIVE, DETACHING, DETACHED = 0, 1, 2
 CARRY_LIMIT, CARRY_GRID = 1 << 40, 1 << 20
 ALLOCATED, RAISED_TO_MIN, REDIVIDED, CAP_MARGIN, CAP_ORDER, CAP_BELOW_MIN = 0, 1, 3, 14, 15, 19
 BELOW_MIN, ROUNDED_TO_ZERO, CLOSE_ONLY, NO_EQUITY, NO_RATE = 20, 21, 32, 34, 37
-PEOPLE = {"place_block", "close_block", "cancel_block", "link_account", "unlink_account",
-          "adjust_balance", "set_rule"}  # fmt: skip
+PEOPLE = {"place_block", "close_block", "cancel_block", "link_account", "link_accounts",
+          "unlink_account", "adjust_balance", "set_rule"}  # fmt: skip
 BEYOND_ORDER = ("manual_lots", "stop_loss", "take_profit", "limit_price", "trailing_distance",
                 "token")  # fmt: skip
 DEFAULT_RULE = {"method": "equity", "residual_policy": "largest_remainder", "below_min": "skip",
@@ -600,6 +600,30 @@ class Book:
             raise RefusalError("already_linked")
         return [{"type": "member_linked", "account": account}]
 
+    def _on_link_accounts(self, asked: Event) -> list[Event]:
+        if asked["mode"] != "new_trades_only":
+            raise BeyondError(f"links accounts {asked['mode']}")
+        table, wanted = self._inputs["accounts"], asked["account_ids"]
+        if table is None or not wanted or wanted != sorted(set(wanted)):
+            raise RefusalError("accounts_unordered")
+        known = {key: at for at, key in enumerate(table["account_ids"]) if not table["holds"][at]}
+        joins = [key for key in wanted if key in known and not self._is_linked(key)]
+        if any(key in self.members for key in joins):
+            raise BeyondError("links accounts again, many at once")
+        if not joins:
+            return []
+        rows = {
+            name: [values[known[key]] for key in joins]
+            for name, values in table.items()
+            if name not in ("currencies", "currency_digits")
+        }
+        return [{"type": "members_linked", "accounts": table | rows, "mode": asked["mode"],
+                 "waits": False}]  # fmt: skip
+
+    def _is_linked(self, account_id: int) -> bool:
+        member = self.members.get(account_id)
+        return member is not None and member.status != DETACHED
+
     def _on_place_block(self, asked: Event) -> list[Event]:
         used = [name for name in BEYOND_ORDER if asked.get(name)]
         if used or asked.get("expiry", "gtc") != "gtc":
@@ -1031,6 +1055,16 @@ class Book:
             key, place, account["currency"], account["leverage"], account["balance_minor"]
         )
         self._forget_carry(key)
+
+    def _apply_members_linked(self, event: Event) -> None:
+        table = event["accounts"]
+        for at, key in enumerate(table["account_ids"]):
+            number = table["currency"][at]
+            currency, digits = table["currencies"][number], table["currency_digits"][number]
+            self.digits.setdefault(currency, digits)
+            self.members[key] = Member(
+                key, len(self.members), currency, table["leverage"][at], table["balance_minor"][at]
+            )
 
     def _forget_carry(self, account_id: int) -> None:
         for numerators, _ in self.carries.values():
