@@ -198,6 +198,30 @@ def test_stops_of_a_block_are_its_companions_and_an_outside_close_takes_them_alo
     assert world.book.blocks == {}
 
 
+def test_blocks_that_close_each_other_or_turn_take_their_companions_along() -> None:
+    world = calm()
+    buy, sell = an_open_block(world, "8.00"), an_open_block(world, "4.00", side="sell")
+    world.link(9, "proportional_at_market", info=dollars(9, 8_000_000))
+    world.settle()
+    long, short = companion_of(world, buy), companion_of(world, sell)
+    held = int(long.open_steps.sum())
+    part = Decimal(400) / 800
+    world.tell(
+        c.CloseBy(command_id=world.new_id(), block_id=buy.block_id, other_block_id=sell.block_id)
+    )
+    world.settle()
+    assert {sell.block_id, short.block_id}.isdisjoint(world.book.blocks)
+    left = int(long.open_steps.sum())
+    assert abs(left - held * (1 - part)) <= 3
+    close(world, buy, fraction=Decimal("0.5"))
+    world.settle()
+    assert abs(int(long.open_steps.sum()) * 2 - left) <= 1
+    world.tell(c.ReverseBlock(command_id=world.new_id(), block_id=buy.block_id))
+    world.settle()
+    assert {buy.block_id, long.block_id}.isdisjoint(world.book.blocks)
+    assert world.book.exposures["EURUSD"].long_steps.sum() == 0
+
+
 # -- quotes and their tokens
 
 

@@ -24,6 +24,9 @@ from apps.core.book.events import BlockAmended, CloseRequested, Event
 from apps.core.book.state import Block, BookState
 from apps.core.ints import half_up_div
 
+CLOSE_BY = "close_by"
+"""The one reason for which a close of chosen tickets is the manager's own."""
+
 
 def companions_of(state: BookState, parent_id: UUID) -> list[Block]:
     """Open ones."""
@@ -46,7 +49,7 @@ def follow(state: BookState, events: list[Event], now_ms: int) -> list[Event]:
     handled = {e.block_id for e in events if isinstance(e, CloseRequested | BlockAmended)}
     for event in events:
         match event:
-            case CloseRequested(detaches=False):
+            case CloseRequested() if not event.detaches or event.reason == CLOSE_BY:
                 found += _closes(state, event, handled, now_ms)
             case BlockAmended():
                 found += _amendments(state, event, handled)
@@ -61,14 +64,14 @@ def _closes(
     parent = state.blocks[event.block_id]
     found: list[Event] = []
     for block in companions_of(state, parent.block_id):
-        total = _part(parent, event.order_steps, block)
+        total = _part(parent, event, block)
         if not total or block.block_id in handled:
             continue
         close_id = uuid5(event.close_id, f"follow:{block.block_id}")
         steps = share_close(state, block, total)
         found.append(
             close_request(
-                state, block, close_id, steps, now_ms, detaches=False, reason=event.reason
+                state, block, close_id, steps, now_ms, detaches=event.detaches, reason=event.reason
             )
         )
     return found
@@ -89,12 +92,15 @@ def _amendments(state: BookState, event: BlockAmended, handled: set[UUID]) -> li
     ]
 
 
-def _part(parent: Block, closed_steps: int, block: Block) -> int:
+def _part(parent: Block, event: CloseRequested, block: Block) -> int:
     """Steps of a companion to close now; all that is free when nothing of the parent is left."""
     free = int((block.open_steps - block.closing_steps).sum())
-    if int((parent.open_steps - parent.closing_steps).sum()) <= closed_steps:
+    held = int((parent.open_steps - parent.closing_steps).sum())
+    if held <= event.order_steps:
         return free
-    due = _due(parent, closed_steps, block, int(block.base_steps.sum()))
+    if event.detaches:  # both are re-based by it: the part of what is left
+        return half_up_div(free * event.order_steps, held)
+    due = _due(parent, event.order_steps, block, int(block.base_steps.sum()))
     return max(0, min(free, due - int(block.given_steps.sum())))
 
 
