@@ -1248,7 +1248,7 @@ def compare(expected: list[Event], found: list[Event]) -> None:
     """WrongError that names the first event and field that differ."""
     for number, (left, right) in enumerate(zip(expected, found, strict=False)):
         for name in [*left, *right]:
-            unused = UNUSED.get(f"{right['type']}.{name}", UNUSED.get(name, []))
+            unused: Any = UNUSED.get(f"{right['type']}.{name}", UNUSED.get(name, []))
             if name not in left and right[name] == unused:
                 continue  # an option that this verifier does not know, and that was not used
             if left.get(name) != right.get(name):
