@@ -60,9 +60,9 @@ class Block(models.Model):
     open_price = models.DecimalField(max_digits=18, decimal_places=8, null=True)
     close_price = models.DecimalField(max_digits=18, decimal_places=8, null=True)  # last close
     rule = models.JSONField(default=dict)
-    origin = models.CharField(
-        max_length=12, blank=True
-    )  # "outside": by an EA or a terminal; "reverse"; "late"
+    # "outside": by an EA or a terminal; "reverse"; "late"; "join": taken over of `parent_id`
+    origin = models.CharField(max_length=12, blank=True)
+    parent_id = models.UUIDField(null=True)
     reject_code = models.CharField(max_length=60, blank=True)
     first_ticket_id = models.BigIntegerField(null=True)
     placed_at = models.DateTimeField()
@@ -113,6 +113,8 @@ class Ticket(models.Model):
     realised_minor = models.BigIntegerField(default=0)
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
+    # Since then in its account's own care, and no longer the master's.
+    released_at = models.DateTimeField(null=True)
     seq = models.BigIntegerField()
 
     class Meta:

@@ -120,6 +120,7 @@ def _ticket(row: Ticket, block: Block, account: Any) -> dict[str, Any]:
         "currency": account.currency,
         "opened_at": row.opened_at,
         "closed_at": row.closed_at,
+        "released_at": row.released_at,
     }
 
 

@@ -324,8 +324,10 @@ class BlockAnswer(serializers.Serializer[Any]):
     open_price = serializers.SerializerMethodField()
     close_price = serializers.SerializerMethodField()
     origin = serializers.CharField(
-        help_text="empty; outside: by an EA or a terminal; reverse; late: filled after its end"
+        help_text="empty; outside: by an EA or a terminal; reverse; late: filled after its end;"
+        " join: taken over of parent_id"
     )
+    parent_id = serializers.UUIDField(allow_null=True)
     reject_code = serializers.CharField()
     placed_at = serializers.DateTimeField()
     opened_at = serializers.DateTimeField(allow_null=True)
@@ -399,6 +401,9 @@ class TicketAnswer(serializers.Serializer[Any]):
     currency = serializers.CharField()
     opened_at = serializers.DateTimeField()
     closed_at = serializers.DateTimeField(allow_null=True)
+    released_at = serializers.DateTimeField(
+        allow_null=True, help_text="since then in its account's own care"
+    )
 
 
 class _Page(serializers.Serializer[Any]):

@@ -14,6 +14,14 @@ from apps.api.controls import (
     RuleView,
     TermsView,
 )
+from apps.api.links import (
+    BulkLinkView,
+    DetachView,
+    LeaveView,
+    LinkQuoteView,
+    LinksView,
+    MoneyView,
+)
 from apps.api.openapi import docs_view, schema_view
 from apps.api.reads import AllocationsView, BlockView, BooksView, RoundingView, TicketsView
 from apps.api.risk import (
@@ -72,6 +80,14 @@ urlpatterns = [
         LinkStatusView.as_view(),
         name="link_status",
     ),
+    path("books/<uuid:book_id>/links", LinksView.as_view(), name="links"),
+    path("books/<uuid:book_id>/links/quote", LinkQuoteView.as_view(), name="link_quote"),
+    path("books/<uuid:book_id>/links/bulk", BulkLinkView.as_view(), name="link_bulk"),
+    path("books/<uuid:book_id>/links/<uuid:account_id>/leave", LeaveView.as_view(), name="leave"),
+    path(
+        "books/<uuid:book_id>/links/<uuid:account_id>/detach", DetachView.as_view(), name="detach"
+    ),
+    path("books/<uuid:book_id>/links/<uuid:account_id>/money", MoneyView.as_view(), name="money"),
     path("blocks/<uuid:block_id>/amend", AmendView.as_view(), name="amend"),
     path("blocks/<uuid:block_id>", BlockView.as_view(), name="block"),
     path("blocks/<uuid:block_id>/close", CloseView.as_view(), name="close"),

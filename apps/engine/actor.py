@@ -24,6 +24,7 @@ from apps.core.allocation import Rule
 from apps.core.book.codec import encode
 from apps.core.book.commands import (
     AccountInfo,
+    AccountTable,
     AdjustBalance,
     AdvanceStops,
     AnyStimulus,
@@ -33,6 +34,7 @@ from apps.core.book.commands import (
     Inputs,
     MasterMoney,
     OpenBook,
+    OwnTicketClosed,
     ServerClosed,
     SetRule,
     StopBlock,
@@ -49,13 +51,17 @@ from apps.engine.due import QUOTE_MAX_AGE_MS, Due, Told, due
 from apps.engine.guard import Guard, is_step_due
 from apps.engine.journal import Journal, RepeatedCommandError, encode_state
 from apps.engine.outside import OutsideTrades
+from apps.engine.own import own_closing
 from apps.engine.sender import Sender, settled_id
 from apps.engine.session import ServerSession, now_ms, symbol_info
+from apps.servers.events import Fill
 
 log = structlog.get_logger("engine.book")
 MAX_BATCH = 64
 SNAPSHOT_EVERY = 200
 KEPT_COMMANDS = 4_096
+EDITION = 1
+"""Of the book's rules, by which it decides from now on (Inputs.edition)."""
 _RETRY_S = 0.5
 _HOLE_RETRY_S = 0.05
 _MASTER_EVERY_S = 5.0
@@ -68,6 +74,7 @@ class Item(msgspec.Struct, frozen=True):
     stimulus: AnyStimulus
     request_id: str | None = None
     account: AccountInfo | None = None
+    accounts: AccountTable | None = None
 
 
 class BookActor:
@@ -131,6 +138,7 @@ class BookActor:
             if self._watch is not None:
                 self._watch.cancel()
             self.session.forget_outside(self.row.master_login, self.row.book_no)
+            self.session.forget_own(self.row.master_login)
             await self._sender.close()
 
     async def _watch_master(self) -> None:
@@ -156,6 +164,11 @@ class BookActor:
         """Put a report into the inbox."""
         self.inbox.put_nowait(Item(stimulus))
 
+    def _take_own(self, fill: Fill) -> None:
+        report = own_closing(self.state, fill, self.session.specs) if self.state else None
+        if report is not None:
+            self.tell(report)
+
     async def _load(self) -> None:
         """Snapshot + tail; open the book when it is new; take on what was left unsettled."""
         self.state, self.seq, self._head = await self._journal.load(self.row.book_id)
@@ -180,6 +193,7 @@ class BookActor:
         if self.state is not None:
             self._outside = OutsideTrades(self.tell)
             self.session.expect_outside(self.row.master_login, self.row.book_no, self._outside.take)
+            self.session.expect_own(self.row.master_login, self._take_own)
             self._answers.in_background(self._catch_up(self.state.server_seq, self._outside))
         self.changes += 1
         log.info("book_loaded", broker=self.row.broker, book=str(book_id), seq=self.seq)
@@ -278,18 +292,22 @@ class BookActor:
         return make_record(
             state,
             item.stimulus,
-            self.inputs(item.account),
+            self.inputs(item.account, item.accounts),
             seq=seq + 1,
             epoch=self.epoch,
             previous=head or bytes(32),
         )
 
-    def inputs(self, account: AccountInfo | None = None) -> Inputs:
+    def inputs(
+        self, account: AccountInfo | None = None, accounts: AccountTable | None = None
+    ) -> Inputs:
         """What a decision may look at now."""
         return Inputs(
             now_ms=now_ms(),
             quotes=self.session.quotes,
             account=account,
+            accounts=accounts,
+            edition=EDITION,
             master=self._master,
             quote_max_age_ms=QUOTE_MAX_AGE_MS,
             can_net=self.session.server.capabilities.close_by,
@@ -359,9 +377,13 @@ class BookActor:
                 return self._still_due(stimulus.block_id) is type(stimulus)
             case AdvanceStops():
                 return self.state is not None and is_step_due(self.state, now_ms())
+            case ServerClosed() if self.state and stimulus.ticket_id in self.state.own_tickets:
+                return False  # its owner's: told as such too
             case ServerClosed() if self.state and is_being_closed(self.state, stimulus):
                 asyncio.get_running_loop().call_later(_HOLE_RETRY_S, self.tell, stimulus)
                 return False
+            case OwnTicketClosed():
+                return self.state is not None and stimulus.ticket_id in self.state.own_tickets
             case FillReported() if self._has_hole_before(stimulus):
                 asyncio.get_running_loop().call_later(_HOLE_RETRY_S, self.tell, stimulus)
                 return False

@@ -18,6 +18,7 @@ from tenants.models import Broker
 
 T = TypeVar("T")
 _MINOR_DIGITS = {"JPY": 0}
+_IDS_PER_QUERY = 10_000
 
 
 def currency_digits(currency: str) -> int:
@@ -118,6 +119,20 @@ def account(broker: str, account_id: int) -> AccountRow | None:
     if row is None:
         return None
     return AccountRow(row.pk, row.login, row.currency, row.leverage, row.server_id)
+
+
+def accounts(broker: str, account_ids: list[int]) -> list[AccountRow]:
+    """The broker's trading accounts among these ids, in order of id."""
+    found: list[AccountRow] = []
+    with broker_schema(broker):
+        for start in range(0, len(account_ids), _IDS_PER_QUERY):
+            part = account_ids[start : start + _IDS_PER_QUERY]
+            rows = TradingAccount.objects.filter(pk__in=part).order_by("pk")
+            found += [
+                AccountRow(*row)
+                for row in rows.values_list("pk", "login", "currency", "leverage", "server_id")
+            ]
+    return found
 
 
 def refresh_symbols(broker: str, server_id: int, specs: list[SymbolSpec]) -> None:

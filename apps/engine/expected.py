@@ -63,6 +63,8 @@ class BlockRows:
     deals_out: int = 0
     side: int = 1
     house_points_steps: int = 0
+    released_steps: int = 0
+    """Left the block, still open on their accounts."""
 
     def tickets(self) -> list[tuple[int, ...]]:
         """(id, account, steps, open steps, realised, open points) of the tickets that exist."""
@@ -93,6 +95,8 @@ class Expected:
     def __init__(self) -> None:
         self.blocks: dict[UUID, BlockRows] = {}
         self.balances: dict[int, int] = {}
+        self.released: dict[int, UUID] = {}
+        """Tickets in their account's own care → their block."""
 
     def feed(self, event: ev.Event) -> None:
         match event:
@@ -112,8 +116,24 @@ class Expected:
                 self.blocks[event.block_id].state = "cancelled"
             case ev.BlockRejected():
                 self.blocks[event.block_id].state = "rejected"
+            case _:
+                self._feed_accounts(event)
+
+    def _feed_accounts(self, event: ev.Event) -> None:
+        match event:
+            case ev.TicketsReleased():
+                self.blocks[event.block_id].released_steps += int(event.steps.sum())
+                for ticket in event.ticket_ids.tolist():
+                    self.released[ticket] = event.block_id
+            case ev.OwnTicketReduced():
+                self._own_reduced(event)
             case ev.MemberLinked():
                 self.balances[event.account.account_id] = event.account.balance_minor
+            case ev.MembersLinked():
+                table = event.accounts
+                self.balances |= dict(
+                    zip(table.account_ids.tolist(), table.balance_minor.tolist(), strict=True)
+                )
             case ev.BalanceSettled() if event.done:
                 self.balances[event.account_id] += event.amount_minor
             case _:
@@ -146,11 +166,24 @@ class Expected:
 
     def _closed_by_server(self, event: ev.TicketClosedByServer) -> None:
         block = self.blocks[event.block_id]
+        self._reduce(block, event)
+        self.balances[event.account_id] += event.pnl_minor
+
+    def _reduce(
+        self, block: BlockRows, event: ev.TicketClosedByServer | ev.OwnTicketReduced
+    ) -> None:
         at = event.ticket_id - block.first_ticket
         block.closed[at] += event.steps
         block.realised[at] += event.pnl_minor
         block.deals_out += 1
+
+    def _own_reduced(self, event: ev.OwnTicketReduced) -> None:
         self.balances[event.account_id] += event.pnl_minor
+        if event.ticket_id not in self.released:
+            return
+        block = self.blocks[self.released[event.ticket_id]]
+        self._reduce(block, event)
+        block.released_steps -= event.steps
 
     def compare(self, run: Any, book_id: UUID) -> None:
         """`run(template, **parameters)` executes SQL. Raises CorruptionError naming the row."""
@@ -159,7 +192,7 @@ class Expected:
             odd = next(iter(found.keys() ^ self.blocks.keys()))
             raise _differs("block", odd, "is in only one of journal and tables")
         for block_id, block in self.blocks.items():
-            open_steps = int((block.steps - block.closed).sum())
+            open_steps = int((block.steps - block.closed).sum()) - block.released_steps
             row = (
                 block.state,
                 block.volume_steps,

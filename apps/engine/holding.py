@@ -14,16 +14,22 @@ _TICKETS_PER_BOOK = 1 << 32
 
 
 async def holding(server: TradingServer, intent: FlatIntent) -> Vec:
-    """Account ids with a ticket of the book open. Raises UnavailableError, NotFoundError."""
+    """Account ids with a ticket of the book open; kept ones are their owners'.
+
+    Raises UnavailableError, NotFoundError.
+    """
     found = []
-    suspects = set(intent.logins.tolist())
+    suspects, kept = set(intent.logins.tolist()), set(intent.kept_tickets.tolist())
     if len(suspects) > FEW:
         suspects &= await _using_margin(server)
     for account_id, login in zip(intent.account_ids.tolist(), intent.logins.tolist(), strict=True):
         if login not in suspects:
             continue
         positions = await server.positions(login)
-        if any(p.position_id // _TICKETS_PER_BOOK == intent.book_no for p in positions):
+        if any(
+            p.position_id // _TICKETS_PER_BOOK == intent.book_no and p.position_id not in kept
+            for p in positions
+        ):
             found.append(account_id)
     return vec(np.unique(found))
 

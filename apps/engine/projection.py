@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 from apps.core.allocation import Reason
 from apps.core.book import events as ev
+from apps.core.book.codec import Vec
 from apps.core.book.records import Record, read_body
 from apps.core.book.terms import terms_as_json
 from apps.engine import projection_risk as risk
@@ -107,7 +108,49 @@ class Projection:
             at=instant(record.at_ms),
             seq=record.seq,
         )
-        self.link_status(book, record, account.account_id, "active")
+        if not event.waits:
+            self.link_status(book, record, account.account_id, "active")
+
+    def _many_linked(self, book: UUID, record: Record, event: ev.MembersLinked) -> None:
+        table = event.accounts
+        self.run(
+            q.MANY_LINKED,
+            accounts=table.account_ids,
+            places=table.currency,
+            balances=table.balance_minor,
+            currencies=table.currencies,
+            book=book,
+            at=instant(record.at_ms),
+            seq=record.seq,
+        )
+        if not event.waits:
+            self._active(book, record, table.account_ids)
+
+    def _activated(self, book: UUID, record: Record, event: ev.MembersActivated) -> None:
+        self._active(book, record, event.account_ids)
+
+    def _active(self, book: UUID, record: Record, account_ids: Vec) -> None:
+        if self.with_links:
+            at = instant(record.at_ms)
+            self.run(q.MANY_LINK_STATUS, accounts=account_ids, book=book, at=at)
+
+    def _released(self, book: UUID, record: Record, event: ev.TicketsReleased) -> None:
+        at = instant(event.at_ms)
+        self.run(q.RELEASED, tickets=event.ticket_ids, at=at, seq=record.seq)
+        steps = int(event.steps.sum())
+        self.run(q.RELEASED_BLOCK, block=event.block_id, steps=steps, seq=record.seq)
+
+    def _own_reduced(self, book: UUID, record: Record, event: ev.OwnTicketReduced) -> None:
+        self.run(
+            q.OWN_REDUCED,
+            ticket=event.ticket_id,
+            account=event.account_id,
+            steps=event.steps,
+            points=event.price_points,
+            pnl=event.pnl_minor,
+            at=instant(event.at_ms),
+            seq=record.seq,
+        )
 
     def _detaching(self, book: UUID, record: Record, event: ev.MemberDetaching) -> None:
         self.link_status(book, record, event.account_id, "close_only")
@@ -142,6 +185,7 @@ class Projection:
             expires=instant(event.expires_at_ms) if event.expires_at_ms is not None else None,
             rule=Jsonb(event.rule.as_dict()),
             origin=event.origin,
+            parent=event.parent_id,
             at=instant(event.placed_at_ms),
             seq=record.seq,
         )
@@ -272,6 +316,10 @@ _HANDLERS: dict[type[ev.Event], Callable[[Projection, UUID, Record, Any], None]]
     ev.MemberLinked: Projection._linked,
     ev.MemberDetaching: Projection._detaching,
     ev.MemberDetached: Projection._detached,
+    ev.MembersLinked: Projection._many_linked,
+    ev.MembersActivated: Projection._activated,
+    ev.TicketsReleased: Projection._released,
+    ev.OwnTicketReduced: Projection._own_reduced,
     ev.BlockPlaced: Projection._placed,
     ev.BlockAmended: Projection._amended,
     ev.StopTrailed: Projection._trailed,

@@ -37,6 +37,7 @@ Report = FillReported | OrderEnded
 Listener = Callable[[Report], None]
 OutsideListener = Callable[[OutsideFill | FillReported | ServerClosed], None]
 _TICKETS_PER_BOOK = 1 << 32
+OwnListener = Callable[[ev.Fill], None]
 
 
 def now_ms() -> int:
@@ -77,6 +78,7 @@ class ServerSession:
         self._masters: dict[int, OutsideListener] = {}
         self._books: dict[int, OutsideListener] = {}
         self._stopped_out: set[int] = set()
+        self._own: dict[int, OwnListener] = {}
         self._cursor = 0
 
     async def run(self) -> None:
@@ -115,6 +117,13 @@ class ServerSession:
     def forget_outside(self, login: int, book_no: int) -> None:
         self._masters.pop(login, None)
         self._books.pop(book_no, None)
+
+    def expect_own(self, master_login: int, listener: OwnListener) -> None:
+        """What owners do with positions on their own accounts goes to the book's `listener`."""
+        self._own[master_login] = listener
+
+    def forget_own(self, master_login: int) -> None:
+        self._own.pop(master_login, None)
 
     async def replay(self, after_seq: int) -> None:
         """Tell again what came after `after_seq`, over a session of its own: a book that is loaded
@@ -157,21 +166,28 @@ class ServerSession:
                     if isinstance(event, ev.Quote):
                         self._quote(event)
                         continue
-                    if isinstance(event, ev.StopOut):
-                        self._stopped_out.update(event.position_ids)
-                    if isinstance(event, ev.Fill) and event.command_id is None:
-                        self._outside(event)
-                    report = to_report(event, self.specs)
-                    if report is not None and report.order_id in self._listeners:
-                        self._listeners[report.order_id](report)
-                    elif isinstance(report, FillReported) and isinstance(event, ev.Fill):
-                        self._late(event, report)
+                    self._pass_on(event)
                     if until_seq is None:
                         self._cursor = max(self._cursor, event.seq)
                     elif event.seq >= until_seq:
                         return
         except ProrataError as error:
             log.warning("events_lost", server=self.row.name, code=error.code)
+
+    def _pass_on(self, event: ev.Event) -> None:
+        """To whoever waits for it: an order's sender, the master's book, the owner's."""
+        if isinstance(event, ev.StopOut):
+            self._stopped_out.update(event.position_ids)
+        if isinstance(event, ev.Fill) and event.command_id is None:
+            self._outside(event)
+        if isinstance(event, ev.Fill) and event.position_id is not None:
+            for listener in list(self._own.values()):
+                listener(event)
+        report = to_report(event, self.specs)
+        if report is not None and report.order_id in self._listeners:
+            self._listeners[report.order_id](report)
+        elif isinstance(report, FillReported) and isinstance(event, ev.Fill):
+            self._late(event, report)
 
     def _outside(self, fill: ev.Fill) -> None:
         if fill.position_id is not None:

@@ -18,7 +18,8 @@ SESSIONS = (ANON, FOREIGN, *PEOPLE)
 
 READ_KEY, TRADE_KEY = "manager's key to read", "manager's key to trade"
 SIBLING_KEY, FOREIGN_KEY = "another manager's key", "another broker's key"
-KEYS = (READ_KEY, TRADE_KEY, SIBLING_KEY, FOREIGN_KEY)
+OFFICE_KEY, INVESTOR_KEY = "the office's key", "investor's key"
+KEYS = (READ_KEY, TRADE_KEY, SIBLING_KEY, FOREIGN_KEY, OFFICE_KEY, INVESTOR_KEY)
 
 STAFF = (ADMIN, FINANCE)
 MANAGERS = (MANAGER, OTHER_MANAGER)
@@ -85,6 +86,7 @@ def _portal() -> list[Row]:
     return [
         *(Row(f"investor:{name}", "GET", INVESTORS) for name in general),
         *(Row(f"investor:{name}", "GET", (INVESTOR,), (OTHER_INVESTOR,)) for name in own),
+        Row("investor:take_out", "POST", (INVESTOR,), (OTHER_INVESTOR,)),
     ]
 
 
@@ -171,12 +173,34 @@ BODIES: dict[str, dict[str, object]] = {
     "api:pause": {"paused": True},
     "api:lift_account": {},
 }
-"""Commands of the API, each with a request that is well formed."""
+"""Commands of the API to a manager's own books, each with a request that is well formed."""
+LINK_BODIES: dict[str, dict[str, object]] = {
+    "api:links": {},
+    "api:link_quote": {},
+    "api:link_bulk": {},
+}
+"""The book is looked at before the request."""
+OWN_LINK_BODIES: dict[str, dict[str, object]] = {"api:leave": {}, "api:detach": {}}
+MONEY_BODIES: dict[str, dict[str, object]] = {
+    "api:money": {"kind": "deposit", "amount": "1.00"},
+}
+ALL_BODIES = BODIES | LINK_BODIES | OWN_LINK_BODIES | MONEY_BODIES
 
+_READERS = (READ_KEY, TRADE_KEY, OFFICE_KEY)
+_ALL_READERS = (*_READERS, SIBLING_KEY, INVESTOR_KEY)
+_OTHERS = (SIBLING_KEY, INVESTOR_KEY)
 API = [
-    *(Row(f"api:{name}", "GET", (READ_KEY, TRADE_KEY, SIBLING_KEY)) for name in _READS),
-    *(Row(f"api:{name}", "GET", (READ_KEY, TRADE_KEY), (SIBLING_KEY,)) for name in _OWN_READS),
-    *(Row(name, "POST", (TRADE_KEY,), (SIBLING_KEY,)) for name in BODIES),
+    *(Row(f"api:{name}", "GET", _ALL_READERS) for name in _READS),
+    *(Row(f"api:{name}", "GET", _READERS, _OTHERS) for name in _OWN_READS),
+    *(Row(name, "POST", (TRADE_KEY,), (*_OTHERS, OFFICE_KEY)) for name in BODIES),
+    *(
+        Row(name, "POST", (OFFICE_KEY, INVESTOR_KEY), (TRADE_KEY, SIBLING_KEY))
+        for name in OWN_LINK_BODIES
+    ),
+    *(
+        Row(name, "POST", (OFFICE_KEY,), (*_OTHERS, TRADE_KEY))
+        for name in (*LINK_BODIES, *MONEY_BODIES)
+    ),
 ]
 API_OPEN = ("api:docs", "api:schema", "api:unknown")
 

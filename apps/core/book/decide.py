@@ -13,7 +13,10 @@ from apps.core.allocation import AllocationResult
 from apps.core.book import (
     amending,
     closing,
+    companions,
     filling,
+    joining,
+    leaving,
     membership,
     netting,
     outside,
@@ -36,6 +39,7 @@ from apps.core.book.commands import (
     CloseBlock,
     CloseBy,
     DefineSymbols,
+    DetachTickets,
     ExpireBlock,
     FillReported,
     FlatReported,
@@ -43,9 +47,11 @@ from apps.core.book.commands import (
     Inputs,
     LiftStop,
     LinkAccount,
+    LinkAccounts,
     OpenBook,
     OrderEnded,
     OutsideFill,
+    OwnTicketClosed,
     PlaceBlock,
     ReachLimits,
     ReverseBlock,
@@ -102,12 +108,21 @@ def decide(state: BookState | None, stimulus: AnyStimulus, inputs: Inputs) -> De
     market = _market(state, inputs)
     try:
         events, result = _dispatch(state, stimulus, inputs, market)
+        events = events + _consequences(state, events, inputs.now_ms)
         if state is not None and state.risk.has_limits:
             events = events + setting.following(state, events, market)
     except RECORDED as error:
         events, result = [_refused(error)], {}
     read = msgspec.structs.replace(inputs, quotes=market.read, master=market.master_read)
     return Decision(events=events, result=result, inputs=read)
+
+
+def _consequences(state: BookState | None, events: list[Event], now_ms: int) -> list[Event]:
+    """What follows from any decision, whoever made it: companions, and links that wait."""
+    if state is None:
+        return []
+    more = companions.follow(state, events, now_ms)
+    return more + joining.activated(state, events + more, now_ms)
 
 
 def _market(state: BookState | None, inputs: Inputs) -> Market:
@@ -169,11 +184,17 @@ def _dispatch(  # noqa: C901 - one flat table of stimuli
         case TriggerBlock():
             return placing.trigger_block(state, stimulus, inputs, market)
         case LinkAccount():
-            return membership.link_account(state, stimulus, inputs)
+            return joining.link_account(state, stimulus, inputs, market)
+        case LinkAccounts():
+            return joining.link_accounts(state, stimulus, inputs)
         case UnlinkAccount():
-            return membership.unlink_account(state, stimulus, market)
+            return leaving.unlink_account(state, stimulus, market)
+        case DetachTickets():
+            return leaving.detach_tickets(state, stimulus, market)
+        case OwnTicketClosed():
+            return leaving.own_ticket_closed(state, stimulus)
         case AdjustBalance():
-            return membership.adjust_balance(state, stimulus, market)
+            return membership.adjust_balance(state, stimulus, inputs, market)
         case FillReported():
             return outside.reported_fill(state, stimulus, inputs, market)
         case OutsideFill():
@@ -185,7 +206,7 @@ def _dispatch(  # noqa: C901 - one flat table of stimuli
         case BookingReported():
             return filling.booking_reported(state, stimulus)
         case BalanceReported():
-            return membership.settle_balance(state, stimulus, inputs)
+            return membership.settle_balance(state, stimulus, inputs, market)
         case SetProtection():
             return setting.set_protection(state, stimulus, market)
         case HardStop():

@@ -30,7 +30,7 @@ from apps.core.book.events import (
 from apps.core.book.market import Market, lots_to_steps, price_to_points
 from apps.core.book.risk.bounds import check_trading
 from apps.core.book.sharing import Ask, allocate_block
-from apps.core.book.state import DETACHED, DETACHING, Block, BookState, CancelIntent
+from apps.core.book.state import OUT, Block, BookState, CancelIntent
 from apps.core.book.stops import opening_stops
 from apps.core.book.trailing import trailing_terms
 from apps.core.errors import ConflictError, InputError, RejectedError
@@ -71,7 +71,7 @@ def placed_block(
     price_points = _order_price(command, symbol, market)
     limit_points = _limit_price(command, symbol)
     status = state.members.status
-    places = np.flatnonzero((status != DETACHED) & (status != DETACHING))
+    places = np.flatnonzero(~np.isin(status, OUT))
     if not places.size:
         raise RejectedError("no_participants", "No active account is linked to this book.")
     manual_accounts, manual_steps = _manual_lots(state, command.manual_lots, symbol)

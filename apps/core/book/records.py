@@ -21,6 +21,7 @@ from apps.core.book.commands import (
     Inputs,
     OpenBook,
     OutsideFill,
+    OwnTicketClosed,
     ServerClosed,
 )
 from apps.core.book.decide import decide
@@ -29,6 +30,7 @@ from apps.core.book.state import BookState
 from apps.core.errors import CorruptionError
 
 GENESIS = bytes(32)
+_TOLD_BY_SERVER = (FillReported, OutsideFill, OwnTicketClosed, OpenBook, ServerClosed)
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +103,7 @@ def refusal(body: Body) -> CommandRefused | None:
 def advance(state: BookState | None, body: Body) -> BookState:
     """The state after a record: its events, and the server's cursor, which fills move."""
     state = apply(state, body.events) if body.events or state is None else state
-    if isinstance(body.stimulus, FillReported | OutsideFill | OpenBook | ServerClosed):
+    if isinstance(body.stimulus, _TOLD_BY_SERVER):
         state.server_seq = max(state.server_seq, body.stimulus.server_seq)
     return state
 

@@ -20,8 +20,9 @@ from apps.core.book.state import (
     ACTIVE,
     BLOCKED,
     CLOSE_ONLY,
-    DETACHING,
+    GOING,
     PAUSED,
+    WAITING,
     BookState,
 )
 from apps.core.book.terms import LOT_SCALE, PARAMETER_SCALE, LinkTerms, term_vector
@@ -85,7 +86,8 @@ def limits(
 def _exclusion(state: BookState) -> Vec:
     status = state.members.status
     exclusion = np.where(status == ACTIVE, 0, int(Reason.DETACHED))
-    exclusion[status == DETACHING] = int(Reason.CLOSE_ONLY)
+    exclusion[np.isin(status, GOING)] = int(Reason.CLOSE_ONLY)
+    exclusion[status == WAITING] = int(Reason.PAUSED)
     exclusion[status == CLOSE_ONLY] = int(Reason.CLOSE_ONLY)
     exclusion[status == PAUSED] = int(Reason.PAUSED)
     exclusion[status == BLOCKED] = int(Reason.BLOCKED)

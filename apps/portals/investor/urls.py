@@ -13,6 +13,7 @@ urlpatterns = [
     path("history.csv", history.export, name="history_csv"),
     path("links/<uuid:link_id>/detach/", detach.detach, name="detach"),
     path("links/<uuid:link_id>/protection/", protection.protection, name="protection"),
+    path("links/<uuid:link_id>/tickets/", detach.take_out, name="take_out"),
     path("fees/", fees.fees, name="fees"),
     path("documents/<uuid:document_id>.pdf", fees.document_pdf, name="document_pdf"),
 ]

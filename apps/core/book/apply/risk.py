@@ -13,7 +13,7 @@ from apps.core.book.state import (
     BLOCKED,
     CLOSE_ONLY,
     DETACHED,
-    DETACHING,
+    OUT,
     BookState,
     FlatIntent,
     References,
@@ -95,7 +95,9 @@ def _triggered(state: BookState, event: ev.StopTriggered) -> None:
         state.risk.master_stop = stop
         return
     state.risk.stops[event.account_id] = stop
-    state.members.status[state.index[event.account_id]] = CLOSE_ONLY
+    at = state.index[event.account_id]
+    if state.members.status[at] not in OUT:  # who is on the way out goes on leaving
+        state.members.status[at] = CLOSE_ONLY
 
 
 def _withdrawn(state: BookState, event: ev.SharesWithdrawn) -> None:
@@ -114,8 +116,7 @@ def _advanced(state: BookState, event: ev.StopsAdvanced) -> None:
     if event.phase == "blocked" and event.account_ids.size:
         places = state.places(event.account_ids)
         status = state.members.status
-        staying = (status[places] != DETACHED) & (status[places] != DETACHING)
-        status[places[staying]] = BLOCKED
+        status[places[~np.isin(status[places], OUT)]] = BLOCKED
 
 
 def _flat_asked(state: BookState, event: ev.FlatAsked) -> None:
@@ -129,6 +130,7 @@ def _flat_asked(state: BookState, event: ev.FlatAsked) -> None:
         account_ids=state.members.account_ids[places],
         logins=state.members.logins[places],
         is_master=is_master,
+        kept_tickets=vec(sorted(state.own_tickets)),
     )
 
 
@@ -151,7 +153,7 @@ def _closed_by_server(state: BookState, event: ev.TicketClosedByServer) -> None:
     ordinal = event.ticket_id - block.first_ticket_id
     place = vec([int(block.members[ordinal])])
     block.open_steps[ordinal] -= event.steps
-    rebase(block)
+    rebase(state, block)
     expose(state, block, place, vec([-event.steps]), block.open_points)
     state.members.balance_minor[place] += event.pnl_minor
 

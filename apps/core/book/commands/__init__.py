@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from apps.core.book.commands.base import (
     BalanceKind,
+    DetachMode,
     Expiry,
+    JoinMode,
+    LeaveMode,
     LinkStatus,
     OrderKind,
     Side,
@@ -17,14 +20,18 @@ from apps.core.book.commands.base import (
 )
 from apps.core.book.commands.facts import (
     AccountInfo,
+    AccountTable,
     Inputs,
     MasterMoney,
+    OwnPosition,
     QuoteIn,
     SymbolInfo,
 )
 from apps.core.book.commands.links import (
     AdjustBalance,
+    DetachTickets,
     LinkAccount,
+    LinkAccounts,
     SetLinkStatus,
     SetLinkTerms,
     SetRule,
@@ -50,6 +57,7 @@ from apps.core.book.commands.reports import (
     OpenBook,
     OrderEnded,
     OutsideFill,
+    OwnTicketClosed,
     StopBlock,
     TrailStop,
     TriggerBlock,
@@ -77,7 +85,9 @@ Command = (
     | CancelBlock
     | CancelAll
     | LinkAccount
+    | LinkAccounts
     | UnlinkAccount
+    | DetachTickets
     | SetRule
     | SetLinkTerms
     | SetLinkStatus
@@ -105,11 +115,13 @@ Report = (
     | AdvanceStops
     | FlatReported
     | ServerClosed
+    | OwnTicketClosed
 )
 AnyStimulus = Command | Report
 
 __all__ = [
     "AccountInfo",
+    "AccountTable",
     "AdjustBalance",
     "AdvanceStops",
     "AmendBlock",
@@ -125,6 +137,8 @@ __all__ = [
     "CloseBy",
     "Command",
     "DefineSymbols",
+    "DetachMode",
+    "DetachTickets",
     "ExpireBlock",
     "Expiry",
     "FillReported",
@@ -132,14 +146,19 @@ __all__ = [
     "HardStop",
     "Heights",
     "Inputs",
+    "JoinMode",
+    "LeaveMode",
     "LiftStop",
     "LinkAccount",
+    "LinkAccounts",
     "LinkStatus",
     "MasterMoney",
     "OpenBook",
     "OrderEnded",
     "OrderKind",
     "OutsideFill",
+    "OwnPosition",
+    "OwnTicketClosed",
     "PlaceBlock",
     "QuoteIn",
     "ReachLimits",

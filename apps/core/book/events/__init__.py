@@ -36,12 +36,18 @@ from apps.core.book.events.closes import (
     CloseRequested,
 )
 from apps.core.book.events.links import (
+    JoinDecided,
+    JoinShare,
     LinkStatusSet,
     LinkTermsSet,
     MemberDetached,
     MemberDetaching,
     MemberLinked,
+    MembersActivated,
+    MembersLinked,
+    OwnTicketReduced,
     RuleSet,
+    TicketsReleased,
 )
 from apps.core.book.events.risk import (
     DayStarted,
@@ -63,11 +69,16 @@ Event = (
     BookOpened
     | SymbolDefined
     | MemberLinked
+    | MembersLinked
+    | JoinDecided
+    | MembersActivated
     | RuleSet
     | LinkTermsSet
     | LinkStatusSet
     | MemberDetaching
     | MemberDetached
+    | TicketsReleased
+    | OwnTicketReduced
     | BlockPlaced
     | BlockAmended
     | StopTrailed
@@ -124,6 +135,8 @@ __all__ = [
     "Event",
     "FlatAnswered",
     "FlatAsked",
+    "JoinDecided",
+    "JoinShare",
     "LinkStatusSet",
     "LinkTermsSet",
     "MasterFlowed",
@@ -131,7 +144,10 @@ __all__ = [
     "MemberDetached",
     "MemberDetaching",
     "MemberLinked",
+    "MembersActivated",
+    "MembersLinked",
     "OrderPartlyFilled",
+    "OwnTicketReduced",
     "PeaksSeen",
     "ProtectionSet",
     "ReferencesStarted",
@@ -143,4 +159,5 @@ __all__ = [
     "StopsAdvanced",
     "SymbolDefined",
     "TicketClosedByServer",
+    "TicketsReleased",
 ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from apps.core.book.codec import vec
+from apps.core.book.codec import Vec, vec
 from apps.core.book.commands import LiftStop, SetProtection
 from apps.core.book.events import (
     BalanceSettled,
@@ -14,6 +16,8 @@ from apps.core.book.events import (
     MasterReferenceStarted,
     MemberDetached,
     MemberLinked,
+    MembersLinked,
+    OwnTicketReduced,
     ProtectionSet,
     ReferencesStarted,
     StopLifted,
@@ -166,14 +170,11 @@ def _check_party(party: Party) -> None:
 def following(state: BookState, events: list[Event], market: Market) -> list[Event]:
     """What limits need beside `events`: references of who joins, the master's flows."""
     more: list[Event] = []
-    for event in events:
-        if isinstance(event, MemberLinked) and any(p.stops for p in state.risk.every.values()):
-            balance = vec([event.account.balance_minor])
+    if any(protection.stops for protection in state.risk.every.values()):
+        for account_ids, balance in _joining(events):
             more.append(
                 ReferencesStarted(
-                    account_ids=vec([event.account.account_id]),
-                    balance_minor=balance,
-                    equity_minor=balance,
+                    account_ids=account_ids, balance_minor=balance, equity_minor=balance
                 )
             )
     if state.risk.master_reference.size:
@@ -183,11 +184,29 @@ def following(state: BookState, events: list[Event], market: Market) -> list[Eve
     return more
 
 
+def _joining(events: list[Event]) -> Iterator[tuple[Vec, Vec]]:
+    """(account ids, balances) of who joins."""
+    for event in events:
+        match event:
+            case MemberLinked(account=one):
+                yield vec([one.account_id]), vec([one.balance_minor])
+            case MembersLinked(accounts=table):
+                yield table.account_ids, table.balance_minor
+            case _:
+                continue
+
+
 def _flow(state: BookState, event: Event, events: list[Event], market: Market) -> int:
     """What `event` adds to the sum of all accounts without a trade, in the book's currency."""
     match event:
         case MemberLinked():
             return _converted(state, event.account.currency, event.account.balance_minor, market)
+        case MembersLinked(accounts=table):
+            sums = [
+                (name, int(table.balance_minor[table.currency == at].sum()))
+                for at, name in enumerate(table.currencies)
+            ]
+            return sum(_converted(state, name, total, market) for name, total in sums)
         case BalanceSettled() if event.done:
             at = state.index[event.account_id]
             if state.members.status[at] == DETACHED:
@@ -215,7 +234,10 @@ def _left_with(state: BookState, at: int, events: list[Event], market: Market) -
     for event in events:
         if isinstance(event, CloseFilled):
             realised += int(event.pnl_minor[event.account_ids == account_id].sum())
-        elif isinstance(event, TicketClosedByServer) and event.account_id == account_id:
+        elif (
+            isinstance(event, TicketClosedByServer | OwnTicketReduced)
+            and event.account_id == account_id
+        ):
             realised += event.pnl_minor
     held = 0 if realised else int(floating(state, market)[at])
     return int(state.members.balance_minor[at]) + realised + held

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('allocation', '0005_house_rounding'),
+        ('allocation', '0006_companions'),
     ]
 
     operations = [
