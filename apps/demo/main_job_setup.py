@@ -152,7 +152,9 @@ def _record(
 
 
 def _link(stage: Stage) -> None:
-    """All of them in one record of the book's journal."""
+    """All of them in one record of the book's journal; a stage may have none."""
+    if not stage.account_ids:
+        return
     command = LinkAccounts(
         command_id=uuid.uuid5(stage.book_id, "link"), account_ids=vec(sorted(stage.account_ids))
     )

@@ -75,7 +75,7 @@ class Server:
                 self.book(intent)
                 world.tell(c.BookingReported(command_id=world.new_id(), booking_id=key, done=True))
             case FlatIntent():
-                held = vec([a for a in intent.account_ids.tolist() if self.holds(a)])
+                held = vec([a for a in intent.account_ids.tolist() if self.holds(a, intent)])
                 world.tell(
                     c.FlatReported(command_id=world.new_id(), check_id=key, open_account_ids=held)
                 )
@@ -178,8 +178,13 @@ class Server:
 
     # -- bookings
 
-    def holds(self, account_id: int) -> bool:
-        return any(steps and self.owners[t] == account_id for t, steps in self.tickets.items())
+    def holds(self, account_id: int, intent: FlatIntent) -> bool:
+        """Whether the account has a ticket of the book; what it has kept is its owner's."""
+        kept = set(intent.kept_tickets.tolist())
+        return any(
+            steps and self.owners[t] == account_id and t not in kept
+            for t, steps in self.tickets.items()
+        )
 
     def close_itself(self, ticket: int, steps: int, pnl_minor: int) -> None:
         """A stop-out, or its staff: the ticket is closed and the money booked."""

@@ -148,9 +148,7 @@ WITHIN_A_FLOW = {
 """allauth's, tried by tests of the log-in (tests/front/test_sign_in.py); why no row fits."""
 
 _READS = ("books",)
-_OWN_READS = (
-    "block", "allocations", "tickets", "book_risk", "stops", "account_risk", "house_rounding",
-)  # fmt: skip
+_OWN_READS = ("block", "allocations", "tickets", "book_risk", "stops", "house_rounding")
 _ORDER: dict[str, object] = {"symbol": "EURUSD", "side": "buy", "lots": "1.00"}
 BODIES: dict[str, dict[str, object]] = {
     "api:blocks": _ORDER,
@@ -165,13 +163,6 @@ BODIES: dict[str, dict[str, object]] = {
     "api:close_by": {"other_block_id": "00000000-0000-4000-8000-000000000000"},
     "api:reverse": {},
     "api:cancel": {},
-    "api:book_limits": {"scope": "master", "protection": {}},
-    "api:hard_stop_preview": {},
-    "api:hard_stop": {"token": "of a preview"},
-    "api:lift_book": {},
-    "api:account_limits": {"protection": {}},
-    "api:pause": {"paused": True},
-    "api:lift_account": {},
 }
 """Commands of the API to a manager's own books, each with a request that is well formed."""
 LINK_BODIES: dict[str, dict[str, object]] = {
@@ -184,7 +175,20 @@ OWN_LINK_BODIES: dict[str, dict[str, object]] = {"api:leave": {}, "api:detach": 
 MONEY_BODIES: dict[str, dict[str, object]] = {
     "api:money": {"kind": "deposit", "amount": "1.00"},
 }
-ALL_BODIES = BODIES | LINK_BODIES | OWN_LINK_BODIES | MONEY_BODIES
+BOOK_RISK_BODIES: dict[str, dict[str, object]] = {
+    "api:book_limits": {"scope": "master", "protection": {}},
+    "api:hard_stop_preview": {},
+    "api:hard_stop": {"token": "of a preview"},
+    "api:lift_book": {},
+}
+ACCOUNT_RISK_BODIES: dict[str, dict[str, object]] = {
+    "api:account_limits": {"protection": {}},
+    "api:pause": {"paused": True},
+    "api:lift_account": {},
+}
+ALL_BODIES = (
+    BOOK_RISK_BODIES | ACCOUNT_RISK_BODIES | BODIES | LINK_BODIES | OWN_LINK_BODIES | MONEY_BODIES
+)
 
 _READERS = (READ_KEY, TRADE_KEY, OFFICE_KEY)
 _ALL_READERS = (*_READERS, SIBLING_KEY, INVESTOR_KEY)
@@ -192,7 +196,13 @@ _OTHERS = (SIBLING_KEY, INVESTOR_KEY)
 API = [
     *(Row(f"api:{name}", "GET", _ALL_READERS) for name in _READS),
     *(Row(f"api:{name}", "GET", _READERS, _OTHERS) for name in _OWN_READS),
+    Row("api:account_risk", "GET", (*_READERS, INVESTOR_KEY), (SIBLING_KEY,)),
     *(Row(name, "POST", (TRADE_KEY,), (*_OTHERS, OFFICE_KEY)) for name in BODIES),
+    *(Row(name, "POST", (TRADE_KEY, OFFICE_KEY), _OTHERS) for name in BOOK_RISK_BODIES),
+    *(
+        Row(name, "POST", (TRADE_KEY, OFFICE_KEY, INVESTOR_KEY), (SIBLING_KEY,))
+        for name in ACCOUNT_RISK_BODIES
+    ),
     *(
         Row(name, "POST", (OFFICE_KEY, INVESTOR_KEY), (TRADE_KEY, SIBLING_KEY))
         for name in OWN_LINK_BODIES
