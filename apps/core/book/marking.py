@@ -6,16 +6,18 @@ Longs are marked at the bid, shorts at the ask. Rounded once per symbol and memb
 
 from __future__ import annotations
 
+from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
-from apps.core.book.codec import Vec
-from apps.core.book.commands import SymbolInfo
-from apps.core.book.market import Market, mid_points, rate
+from apps.core.book.codec import Vec, vec
+from apps.core.book.commands import QuoteIn, SymbolInfo
+from apps.core.book.market import Market, rate
 from apps.core.book.state import BookState, Exposure
 from apps.core.errors import RejectedError
-from apps.core.ints import scale_half_up
+from apps.core.ints import fits, half_up_div, max_abs, natural_div, scale_half_up
 from apps.core.pnl import SymbolTerms, minor_per_point_step
 
 
@@ -23,24 +25,22 @@ def terms(symbol: SymbolInfo) -> SymbolTerms:
     return SymbolTerms(symbol.contract_size, symbol.volume_step, symbol.digits)
 
 
-def symbol_floating(state: BookState, market: Market, name: str, exposure: Exposure) -> Vec:
-    """Floating P&L of every member in one symbol, int64[members]; 0 where nothing prices it."""
-    result = np.zeros(state.members.size, dtype=np.int64)
-    quote = market.last(name)
-    if quote is None:
-        return result
-    symbol = state.symbols[name]
-    moved = exposure.long_steps * quote.bid - exposure.long_cost
-    moved += exposure.short_cost - exposure.short_steps * quote.ask
-    if not moved.any():
-        return result
-    grouped = state.grouped
-    moved = moved[grouped.order]
-    for currency, mine in grouped.currencies:
+def _symbol_floating(
+    state: BookState, market: Market, symbol: SymbolInfo, moved: Vec, total: Vec
+) -> None:
+    """Add one symbol's P&L to `total`; `moved`: Σ steps · points gained. Both in grouped order."""
+    for currency, mine in state.grouped.currencies:
         value = value_per_point_step(state, market, symbol, currency)
         if value is not None:
-            result[mine] = scale_half_up(moved[mine], value.numerator, value.denominator)
-    return grouped.in_place(result)
+            total[mine] += scale_half_up(moved[mine], value.numerator, value.denominator)
+
+
+def _points_gained(exposure: Exposure, quote: QuoteIn) -> Vec:
+    moved: Vec = exposure.long_steps * quote.bid
+    moved -= exposure.long_cost
+    moved += exposure.short_cost
+    moved -= exposure.short_steps * quote.ask
+    return moved
 
 
 def value_per_point_step(
@@ -70,17 +70,22 @@ def floating(state: BookState, market: Market, *, strict: bool = False) -> Vec:
     `strict`: for decisions. Raises RejectedError `no_quote` where an open symbol has never been
     quoted to us; an old quote counts (a market that is closed has no other price).
     """
+    grouped = state.grouped
     total = np.zeros(state.members.size, dtype=np.int64)
     for name in sorted(state.exposures):
-        exposure = state.exposures[name]
-        if strict and market.last(name) is None and _is_open(exposure):
+        exposure, quote = state.exposures[name], market.last(name)
+        if quote is not None:
+            moved = _points_gained(exposure, quote)
+            if moved.any():
+                ordered = grouped.in_order(moved)
+                _symbol_floating(state, market, state.symbols[name], ordered, total)
+        elif strict and _is_open(exposure):
             raise RejectedError(
                 "no_quote",
                 f"There is no quote of {name} yet, which accounts hold: their equity is not known.",
                 symbol=name,
             )
-        total += symbol_floating(state, market, name, exposure)
-    return total
+    return grouped.in_place(total)
 
 
 def _is_open(exposure: Exposure) -> bool:
@@ -94,29 +99,47 @@ def margin_per_step(
 
     FX: step · contract / leverage · (margin currency → account). CFD: the same times the price.
     """
+    whole = _unlevered(state, market, symbol, currency)
     effective = max(1, min(leverage, symbol.max_leverage))
-    key = (symbol.name, currency)
-    if key not in market.margins:
-        market.margins[key] = _margin_unlevered(state, market, symbol, currency)
-    whole = market.margins[key]
     return None if whole is None else Fraction(whole.numerator, whole.denominator * effective)
 
 
-def _margin_unlevered(
+def _unlevered(
     state: BookState, market: Market, symbol: SymbolInfo, currency: str
 ) -> Fraction | None:
     """What one step takes at a leverage of 1."""
+    key = (symbol.name, currency)
+    if key not in market.margins:
+        market.margins[key] = _priced_unlevered(state, market, symbol, currency)
+    return market.margins[key]
+
+
+def _priced_unlevered(
+    state: BookState, market: Market, symbol: SymbolInfo, currency: str
+) -> Fraction | None:
     found = rate(state, market, symbol.margin_currency, currency)
     if found is None:
         return None
-    units = Fraction(symbol.volume_step) * Fraction(symbol.contract_size)
+    top, bottom = found.as_integer_ratio()
     if symbol.margin_mode == "cfd":
         quote = market.last(symbol.name)
         if quote is None:
             return None
-        units *= Fraction(mid_points(quote)) / 10**symbol.digits
-    money: Fraction = units * Fraction(found) * 10 ** state.digits_of[currency]
-    return money
+        top, bottom = top * (quote.bid + quote.ask), bottom * 2 * 10**symbol.digits
+    units = _units_per_step(symbol.volume_step, symbol.contract_size)
+    minor = 10 ** state.digits_of[currency]
+    return Fraction(units.numerator * top * minor, units.denominator * bottom)
+
+
+@lru_cache(maxsize=4096)
+def _units_per_step(volume_step: Decimal, contract_size: Decimal) -> Fraction:
+    return Fraction(volume_step) * Fraction(contract_size)
+
+
+def _effective(state: BookState, symbol: SymbolInfo) -> Vec:
+    """Each member's leverage in a symbol, in grouped order."""
+    effective: Vec = np.maximum(np.minimum(state.grouped.leverage, symbol.max_leverage), 1)
+    return effective
 
 
 def used_margin(state: BookState, market: Market, *, leverage: int | None = None) -> Vec:
@@ -127,40 +150,57 @@ def used_margin(state: BookState, market: Market, *, leverage: int | None = None
     used = np.zeros(state.members.size, dtype=np.int64)
     grouped = state.grouped
     for name in sorted(state.exposures):
-        exposure = state.exposures[name]
+        exposure, symbol = state.exposures[name], state.symbols[name]
         steps = np.maximum(exposure.long_steps, exposure.short_steps)
         if not steps.any():
             continue
-        steps = steps[grouped.order]
-        for group, mine in grouped.groups:
-            per_step = margin_per_step(
-                state, market, state.symbols[name], group.currency, leverage or group.leverage
-            )
-            if per_step is not None:
-                used[mine] += scale_half_up(steps[mine], per_step.numerator, per_step.denominator)
+        steps = grouped.in_order(steps)
+        levers = _effective(state, symbol) if leverage is None else None
+        for currency, mine in grouped.currencies:
+            whole = _unlevered(state, market, symbol, currency)
+            if whole is None:
+                continue
+            if levers is None:
+                used[mine] += scale_half_up(steps[mine], whole.numerator, whole.denominator)
+            else:
+                used[mine] += _levered(steps[mine], whole, levers[mine])
     return grouped.in_place(used)
+
+
+def _levered(steps: Vec, whole: Fraction, levers: Vec) -> Vec:
+    """steps · whole / lever, half up; steps ≥ 0, lever ≥ 1."""
+    top, bottom = whole.numerator, whole.denominator
+    if fits(max_abs(steps), top, 2) and fits(max_abs(levers), bottom, 2):
+        divisors = levers * bottom if bottom != 1 else levers
+        doubled = steps * (2 * top)
+        doubled += divisors
+        return doubled // (2 * divisors)
+    pairs = zip(steps.tolist(), levers.tolist(), strict=True)
+    return vec([half_up_div(held * top, lever * bottom) for held, lever in pairs])
 
 
 def margin_caps(
     state: BookState, market: Market, symbol: SymbolInfo, equity: Vec, level_min_pct: int
 ) -> Vec:
     """Most steps each member can still open: floor((equity/(L/100) − used) / margin per step)."""
-    caps = np.zeros(state.members.size, dtype=np.int64)
-    free = np.maximum(equity * 100 // level_min_pct - used_margin(state, market), 0)
     grouped = state.grouped
-    free = free[grouped.order]
-    for group, mine in grouped.groups:
-        per_step = margin_per_step(state, market, symbol, group.currency, group.leverage)
-        if per_step is not None:
-            caps[mine] = _floor_ratio(free[mine], per_step)
+    free = equity * 100
+    free //= level_min_pct
+    free -= used_margin(state, market)
+    free = grouped.in_order(np.maximum(free, 0, out=free))
+    levers = _effective(state, symbol)
+    caps = np.zeros(state.members.size, dtype=np.int64)
+    for currency, mine in grouped.currencies:
+        whole = _unlevered(state, market, symbol, currency)
+        if whole is not None:
+            caps[mine] = _affordable(free[mine], whole, levers[mine])
     return grouped.in_place(caps)
 
 
-def _floor_ratio(amounts: Vec, divisor: Fraction) -> Vec:
-    """floor(amount / divisor) for amounts ≥ 0, exact."""
-    top = int(amounts.max()) if amounts.size else 0
-    if top * divisor.denominator < 1 << 62 and divisor.numerator < 1 << 62:
-        return amounts * divisor.denominator // divisor.numerator
-    return np.array(
-        [a * divisor.denominator // divisor.numerator for a in amounts.tolist()], dtype=np.int64
-    )
+def _affordable(free: Vec, whole: Fraction, levers: Vec) -> Vec:
+    """floor(free · lever / whole) for free ≥ 0, exact."""
+    top, bottom = whole.numerator, whole.denominator
+    if fits(max_abs(free), max_abs(levers), bottom) and fits(top):
+        return natural_div(free * (levers * bottom if bottom != 1 else levers), top)
+    pairs = zip(free.tolist(), levers.tolist(), strict=True)
+    return vec([amount * lever * bottom // top for amount, lever in pairs])
