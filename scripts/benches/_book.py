@@ -11,6 +11,19 @@ from typing import Any
 
 import numpy as np
 
+from apps.core.book.codec import vec
+from apps.core.book.commands import (
+    BookingReported,
+    CloseBlock,
+    FillReported,
+    Inputs,
+    PlaceBlock,
+    QuoteIn,
+    SymbolInfo,
+)
+from apps.core.book.records import GENESIS, advance, make_record, refusal
+from apps.core.book.state import BookingIntent, BookState, Members, SubmitIntent, new_book
+
 BROKER = "bench"
 
 
@@ -50,12 +63,8 @@ class Book:
     """A book of `accounts` members in four currencies, with open positions."""
 
     def __init__(self, accounts: int, journal: Any) -> None:
-        from apps.core.book.codec import vec
-        from apps.core.book.commands import QuoteIn, SymbolInfo
-        from apps.core.book.records import GENESIS
-        from apps.core.book.state import Members, new_book
 
-        rng = random.Random(accounts)
+        rng = self._rng = random.Random(accounts)
         self.book_id = uuid.uuid4()
         self.accounts = accounts
         self.record_bytes = 0
@@ -95,7 +104,7 @@ class Book:
             balance_minor=vec(money),
             status=np.zeros(accounts, dtype=np.int64),
         )
-        self.state = state
+        self.state: BookState = state
 
     async def take_lease(self, pool: Any) -> None:
         async with pool.connection() as connection:
@@ -113,8 +122,6 @@ class Book:
 
     async def place(self, symbol: str = "EURUSD") -> tuple[float, float]:
         """(ms to decide and encode, ms to the committed acknowledgement)."""
-        from apps.core.book.commands import PlaceBlock
-
         command = PlaceBlock(
             command_id=uuid.uuid4(),
             symbol=symbol,
@@ -123,11 +130,26 @@ class Book:
         )
         return await self._step(command)
 
+    def tick(self) -> None:
+        """Every price moves, so that nothing of the last decision can be used again."""
+        for name, quote in self._quotes.items():
+            moved = self._rng.randint(-25, 25)
+            self._quotes[name] = QuoteIn(quote.bid + moved, quote.ask + moved, 0)
+
+    async def settle(self) -> None:
+        """The block placed last is filled and closed again: the book is as large as before."""
+        await self.fill()
+        await self.close(next(reversed(self.state.blocks)))
+        for intent in list(self.state.intents.values()):
+            if isinstance(intent, BookingIntent):
+                await self._step(
+                    BookingReported(
+                        command_id=uuid.uuid4(), booking_id=intent.booking_id, done=True
+                    )
+                )
+
     async def fill(self) -> None:
         """The order that was sent last is filled whole: a block opens or closes."""
-        from apps.core.book.commands import FillReported
-        from apps.core.book.state import SubmitIntent
-
         intents = [i for i in self.state.intents.values() if isinstance(i, SubmitIntent)]
         order = intents[-1]
         fill = FillReported(
@@ -152,15 +174,10 @@ class Book:
 
     async def close(self, block_id: uuid.UUID) -> None:
         """Close a block whole."""
-        from apps.core.book.commands import CloseBlock
-
         await self._step(CloseBlock(command_id=uuid.uuid4(), block_id=block_id))
         await self.fill()
 
     async def _step(self, stimulus: Any) -> tuple[float, float]:
-        from apps.core.book.commands import Inputs
-        from apps.core.book.records import advance, make_record, refusal
-
         inputs = Inputs(now_ms=1, quotes=self._quotes)
         started_s = time.perf_counter()
         record, body = make_record(

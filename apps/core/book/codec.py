@@ -78,7 +78,7 @@ def _offsets(vector: Vec, low: int, span: int) -> bytes:
     """Form 16: as many bytes per element as make the whole the shortest; span: largest − low."""
     offsets = (vector - low).view(np.uint64)
     width, wide = _narrowest(offsets, span)
-    at = np.flatnonzero(offsets >> np.uint64(8 * width)) if wide else _NOWHERE
+    at = np.flatnonzero(offsets > _most(width)) if wide else _NOWHERE
     parts = [_HEAD.pack(_OFFSETS, width, vector.size, low, at.size)]
     shift = 0
     for bytes_, dtype in _planes(width):
@@ -95,7 +95,7 @@ def _narrowest(offsets: NDArray[np.uint64], span: int) -> tuple[int, int]:
     most = (span.bit_length() + 7) // 8
     best = most, 0
     for width in range(most - 1, -1, -1):
-        wide = int(np.count_nonzero(offsets > np.uint64((1 << (8 * width)) - 1)))
+        wide = int(np.count_nonzero(offsets > _most(width)))
         if wide * _PER_EXCEPTION >= offsets.size * most:
             break
         if width * offsets.size + wide * _PER_EXCEPTION < best[0] * offsets.size + (
@@ -103,6 +103,10 @@ def _narrowest(offsets: NDArray[np.uint64], span: int) -> tuple[int, int]:
         ):
             best = width, wide
     return best
+
+
+def _most(width: int) -> np.uint64:
+    return np.uint64((1 << (8 * width)) - 1)
 
 
 def _planes(width: int) -> list[tuple[int, str]]:

@@ -65,9 +65,8 @@ def placed_block(
     steps = order_steps(command.volume_lots, symbol)
     market.fresh(symbol.name)
     price_points = _order_price(command, symbol, market)
-    status = state.members.status
-    places = np.flatnonzero((status != DETACHED) & (status != DETACHING))
-    if not places.size:
+    participants = _participants(state)
+    if not participants.size:
         raise RejectedError("no_participants", "No active account is linked to this book.")
     manual_accounts, manual_steps = _manual_lots(state, command.manual_lots, symbol)
     sl_points, tp_points = opening_stops(command, symbol, price_points, market)
@@ -79,7 +78,7 @@ def placed_block(
         price_points=price_points,
         requested_steps=steps,
         rule=command.rule or state.rule or Rule(),
-        participants=state.members.account_ids[places],
+        participants=participants,
         placed_at_ms=inputs.now_ms,
         digits=symbol.digits,
         volume_step=symbol.volume_step,
@@ -89,6 +88,13 @@ def placed_block(
         tp_points=tp_points,
         expires_at_ms=_expires_at_ms(command, inputs.now_ms),
     )
+
+
+def _participants(state: BookState) -> Vec:
+    """Ids of those who are linked and stay so; the members' own vector where that is everybody."""
+    status = state.members.status
+    staying = (status != DETACHED) & (status != DETACHING)
+    return state.members.account_ids if staying.all() else state.members.account_ids[staying]
 
 
 def _manual_lots(state: BookState, lots: dict[int, Decimal], symbol: SymbolInfo) -> tuple[Vec, Vec]:
