@@ -6,12 +6,14 @@ import os
 import random
 import time
 import uuid
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
-from apps.core.book.codec import vec
+from apps.core.allocation import AllocationRequest, Rule, allocate
+from apps.core.book.codec import encode, vec
 from apps.core.book.commands import (
     BookingReported,
     CloseBlock,
@@ -21,7 +23,10 @@ from apps.core.book.commands import (
     QuoteIn,
     SymbolInfo,
 )
-from apps.core.book.records import GENESIS, advance, make_record, refusal
+from apps.core.book.events import BlockAllocated
+from apps.core.book.market import Market
+from apps.core.book.marking import floating, margin_caps
+from apps.core.book.records import GENESIS, advance, digest_of, make_record, refusal
 from apps.core.book.state import BookingIntent, BookState, Members, SubmitIntent, new_book
 
 BROKER = "bench"
@@ -122,13 +127,7 @@ class Book:
 
     async def place(self, symbol: str = "EURUSD") -> tuple[float, float]:
         """(ms to decide and encode, ms to the committed acknowledgement)."""
-        command = PlaceBlock(
-            command_id=uuid.uuid4(),
-            symbol=symbol,
-            side="buy",
-            volume_lots=Decimal(self.accounts * 3) / 100 + Decimal("0.07"),
-        )
-        return await self._step(command)
+        return await self._step(self._order(symbol))
 
     def tick(self) -> None:
         """Every price moves, so that nothing of the last decision can be used again."""
@@ -147,6 +146,51 @@ class Book:
                         command_id=uuid.uuid4(), booking_id=intent.booking_id, done=True
                     )
                 )
+
+    def parts(self) -> dict[str, Callable[[], object]]:
+        """What a decision is made of, each on its own, at the quotes of now."""
+        inputs = Inputs(now_ms=1, quotes=self._quotes)
+        symbol = self.state.symbols["EURUSD"]
+        record, body = make_record(
+            self.state, self._order("EURUSD"), inputs, seq=1, epoch=1, previous=GENESIS
+        )
+        event = next(e for e in body.events if isinstance(e, BlockAllocated))
+        carry = self.state.carries["EURUSD"].as_carry()
+
+        def divided(rule: Rule, *, capped: bool) -> Callable[[], object]:
+            request = AllocationRequest(
+                rule=rule,
+                volume_steps=event.order_steps,
+                account_ids=event.account_ids,
+                equity=event.weights,
+                cap_steps=event.cap_steps if capped else None,
+                carry=carry if rule.uses_carry else None,
+            )
+            return lambda: allocate(request)
+
+        return {
+            "floating P&L": lambda: floating(self.state, self._fresh()),
+            "margin and caps by it": lambda: margin_caps(
+                self.state, self._fresh(), symbol, event.equity_minor, 100
+            ),
+            "division without carry and caps": divided(Rule(carry_forward=False), capped=False),
+            "with caps": divided(Rule(carry_forward=False), capped=True),
+            "with caps and carry": divided(Rule(), capped=True),
+            "encoding": lambda: encode(body),
+            "digest": lambda: digest_of(GENESIS, 1, 1, 1, self.book_id, record.body),
+        }
+
+    def _fresh(self) -> Market:
+        """A market that has converted nothing yet."""
+        return Market(self._quotes, 1, 10_000)
+
+    def _order(self, symbol: str) -> PlaceBlock:
+        return PlaceBlock(
+            command_id=uuid.uuid4(),
+            symbol=symbol,
+            side="buy",
+            volume_lots=Decimal(self.accounts * 3) / 100 + Decimal("0.07"),
+        )
 
     async def fill(self) -> None:
         """The order that was sent last is filled whole: a block opens or closes."""
