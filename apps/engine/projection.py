@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 from apps.core.allocation import Reason
 from apps.core.book import events as ev
+from apps.core.book.codec import Vec
 from apps.core.book.records import Record, read_body
 from apps.core.book.terms import terms_as_json
 from apps.engine import projection_sql as q
@@ -32,6 +33,14 @@ _REASON_NAMES = [""] + [
 
 def instant(at_ms: int) -> datetime:
     return datetime.fromtimestamp(at_ms / 1000, tz=UTC)
+
+
+def _summed(accounts: Vec, amounts: Vec) -> tuple[Vec, Vec]:
+    """(each account once, ascending; the sum of its amounts)."""
+    distinct, places = np.unique(accounts, return_inverse=True)
+    sums = np.zeros(distinct.size, dtype=np.int64)
+    np.add.at(sums, places, amounts)
+    return distinct, sums
 
 
 class Projection:
@@ -217,7 +226,8 @@ class Projection:
         self._run(q.CLOSED_PART_TICKETS, **common, **rows)
         rates = json.dumps({currency: str(rate) for currency, rate in event.rates.items()})
         self._run(q.CLOSED_PART_DEALS, accounts=event.account_ids, rates=rates, **common, **rows)
-        self._run(q.REALISED, accounts=event.account_ids, pnl=event.pnl_minor, seq=record.seq)
+        accounts, pnl = _summed(event.account_ids, event.pnl_minor)
+        self._run(q.REALISED, accounts=accounts, pnl=pnl, seq=record.seq)
 
     def _block_closed(self, book: UUID, record: Record, event: ev.BlockClosed) -> None:
         self._run(q.BLOCK_CLOSED, block=event.block_id, at=instant(event.at_ms), seq=record.seq)
