@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import statistics
 import sys
 import time
@@ -31,7 +30,7 @@ def run(*, quick: bool = False) -> dict[str, float]:
     with ExitStack() as stack:
         folder = stack.enter_context(_stack.simulator())
         stack.enter_context(_stack.engines(folder, ()))
-        port = _free_port()
+        port = _stack.free_port()
         stack.enter_context(
             _stack.process(
                 folder,
@@ -41,7 +40,7 @@ def run(*, quick: bool = False) -> dict[str, float]:
                 *("--blocking-threads", "4", "scripts.benches._one_row:application"),
             )
         )
-        _stack.until(lambda: _answers(port), "the web process answers")
+        _stack.until(lambda: _stack.answers(port), "the web process answers")
         for accounts, rounds in (QUICK_SIZES if quick else SIZES).items():
             stage = _stack.stage(BROKER, accounts, seed=accounts)
             calls = _Calls(port, _key(), stage.book_id, accounts)
@@ -113,17 +112,3 @@ def _key() -> str:
         key.save(update_fields=["rate_per_minute"])
     close_old_connections()
     return text
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
