@@ -16,11 +16,12 @@ from weakref import WeakKeyDictionary
 
 from django.db import Error as DatabaseError
 
-from apps.engine.messages import Frame, QuoteView
+from apps.engine.messages import Frame
 from apps.live import limits
 from apps.live.door import in_schema
 from apps.live.hub import Hub, Listener, hub
-from apps.live.marks import Marker
+from apps.live.marks import Marker, Prices
+from apps.live.patch import State
 from apps.live.record import Account, OpenTicket, read, server_of, symbols_of
 from apps.live.topics import FrameTopic, QuoteTopic
 
@@ -38,6 +39,7 @@ class BookWatch:
         self.tickets: dict[int, list[OpenTicket]] = {}
         self.marker = Marker(())
         self.listeners: set[Listener] = set()
+        self._prices: tuple[Marker, int, Prices] | None = None
         self._hub = hub
         self._looked_at: Counter[int] = Counter()  # accounts whose tickets somebody looks at
         self._frames: FrameTopic | None = None
@@ -49,9 +51,23 @@ class BookWatch:
     def frame(self) -> Frame | None:
         return self._frames.frame if self._frames else None
 
+    def row(self, account_id: int) -> dict[str, int] | None:
+        """An account's figures in the frame."""
+        return self._frames.row(account_id) if self._frames else None
+
     @property
-    def quotes(self) -> dict[str, QuoteView]:
-        return self._quotes.quotes if self._quotes else {}
+    def quote_states(self) -> dict[str, State]:
+        """What is shown of the quotes; shared, so not to be changed."""
+        return self._quotes.states if self._quotes else {}
+
+    @property
+    def prices(self) -> Prices:
+        """The quotes as tickets are marked by them, made once per change of any."""
+        version = self._quotes.version if self._quotes else 0
+        if self._prices is None or self._prices[0] is not self.marker or self._prices[1] != version:
+            quotes = self._quotes.quotes if self._quotes else {}
+            self._prices = (self.marker, version, self.marker.prices(quotes))
+        return self._prices[2]
 
     async def open(self) -> None:
         """Subscribe, then read the record."""

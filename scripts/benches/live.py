@@ -201,6 +201,7 @@ class _Book:
             User,
         )
         from apps.allocation.models import Ticket
+        from apps.engine.models import ProjectionCursor
 
         server = TradingServer(name="s", kind=TradingServer.Kind.SIMULATOR, config={})
         server.set_secret("bench")
@@ -240,6 +241,9 @@ class _Book:
             )
             for account in accounts[1:]
         )  # fmt: skip
+        ProjectionCursor.objects.create(
+            book_id=master.public_id, seq=1, projected_at="2026-01-01T00:00Z"
+        )
         self._book_id, self._names = master.public_id, names
         self._ids = np.array([account.pk for account in accounts[1:]], dtype=np.int64)
         self.sessions = [f"{settings.SESSION_COOKIE_NAME}={_session(user)}" for user in users[1:]]
