@@ -154,9 +154,10 @@ class StateSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _pump(self) -> None:
         sent: Moment | None = None
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(limits.HEARTBEAT_S):  # wait_for makes a task each time
-                    await self._changed.wait()
+            if not self._changed.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(limits.HEARTBEAT_S):  # wait_for would make a task
+                        await self._changed.wait()
             self._changed.clear()
             now = self.moment()
             if sent is None or now.epoch != sent.epoch:
