@@ -13,6 +13,7 @@ from apps.core.book.commands.base import (
     OrderKind,
     Side,
     Stimulus,
+    order_limit,
 )
 from apps.core.book.commands.facts import (
     AccountInfo,
@@ -35,7 +36,9 @@ from apps.core.book.commands.orders import (
     CancelBlock,
     CloseAll,
     CloseBlock,
+    CloseBy,
     PlaceBlock,
+    ReverseBlock,
 )
 from apps.core.book.commands.reports import (
     BalanceReported,
@@ -48,6 +51,7 @@ from apps.core.book.commands.reports import (
     OrderEnded,
     OutsideFill,
     StopBlock,
+    TrailStop,
     TriggerBlock,
 )
 
@@ -56,6 +60,8 @@ Command = (
     | AmendBlock
     | CloseBlock
     | CloseAll
+    | CloseBy
+    | ReverseBlock
     | CancelBlock
     | CancelAll
     | LinkAccount
@@ -70,6 +76,7 @@ Report = (
     | DefineSymbols
     | TriggerBlock
     | StopBlock
+    | TrailStop
     | ExpireBlock
     | FillReported
     | OutsideFill
@@ -93,6 +100,7 @@ __all__ = [
     "CancelReported",
     "CloseAll",
     "CloseBlock",
+    "CloseBy",
     "Command",
     "DefineSymbols",
     "ExpireBlock",
@@ -109,6 +117,7 @@ __all__ = [
     "PlaceBlock",
     "QuoteIn",
     "Report",
+    "ReverseBlock",
     "SetLinkStatus",
     "SetLinkTerms",
     "SetRule",
@@ -116,6 +125,8 @@ __all__ = [
     "Stimulus",
     "StopBlock",
     "SymbolInfo",
+    "TrailStop",
     "TriggerBlock",
     "UnlinkAccount",
+    "order_limit",
 ]
