@@ -164,9 +164,12 @@ def _places(state: BookState, participants: Vec) -> Vec | slice:
     """Where those are who are still linked; a slice where that is everybody: nothing is copied."""
     members = state.members
     linked = members.status != DETACHED
-    if participants.size == members.size and bool(linked.all()):
-        if bool((participants == members.account_ids).all()):
-            return slice(None)
+    if (
+        participants.size == members.size
+        and bool(linked.all())
+        and bool((participants == members.account_ids).all())
+    ):
+        return slice(None)
     places = state.places(participants)
     return places[linked[places]]
 
