@@ -57,10 +57,10 @@ async def main(asked: dict[str, Any]) -> None:
                 Viewer,
                 f"ws://{asked['host']}{asked['path']}",
                 extra_headers=headers,
-                websocket_handshake_timeout=60,
+                websocket_handshake_timeout=120,
                 socket_factory=lambda _: _connected(asked["port"]),
             )
-            await asyncio.wait_for(viewer.heard.wait(), 120)
+            await asyncio.wait_for(viewer.heard.wait(), 600)
             return transport
 
     transports = await asyncio.gather(*map(enter, asked["sessions"]))
