@@ -20,6 +20,9 @@ from apps.core.errors import RejectedError
 from apps.core.ints import fits, half_up_div, max_abs, natural_div, scale_half_up
 from apps.core.pnl import SymbolTerms, minor_per_point_step
 
+_AT_ONCE = 1 << 16
+"""Elements that margin is computed for at a time: what a processor's cache holds."""
+
 
 def terms(symbol: SymbolInfo) -> SymbolTerms:
     return SymbolTerms(symbol.contract_size, symbol.volume_step, symbol.digits)
@@ -136,47 +139,50 @@ def _units_per_step(volume_step: Decimal, contract_size: Decimal) -> Fraction:
     return Fraction(volume_step) * Fraction(contract_size)
 
 
-def _effective(state: BookState, symbol: SymbolInfo) -> Vec:
-    """Each member's leverage in a symbol, in grouped order."""
-    effective: Vec = np.maximum(np.minimum(state.grouped.leverage, symbol.max_leverage), 1)
-    return effective
-
-
 def used_margin(state: BookState, market: Market, *, leverage: int | None = None) -> Vec:
     """Margin of every member, int64[members]: per symbol the larger leg counts.
 
     `leverage` in place of each member's own; 1 gives the notional.
     """
-    used = np.zeros(state.members.size, dtype=np.int64)
     grouped = state.grouped
+    used = np.zeros(state.members.size, dtype=np.int64)
+    own = grouped.leverage if leverage is None else np.full_like(grouped.leverage, leverage)
+    held: list[tuple[SymbolInfo, Vec]] = []
     for name in sorted(state.exposures):
-        exposure, symbol = state.exposures[name], state.symbols[name]
+        exposure = state.exposures[name]
         steps = np.maximum(exposure.long_steps, exposure.short_steps)
-        if not steps.any():
-            continue
-        steps = grouped.in_order(steps)
-        levers = _effective(state, symbol) if leverage is None else None
+        if steps.any():
+            held.append((state.symbols[name], grouped.in_order(steps)))
+    # Few members: many symbols at once, a NumPy call costs as much as a thousand of them.
+    rows = max(1, _AT_ONCE // max(1, used.size))
+    for first in range(0, len(held), rows):
+        part = held[first : first + rows]
+        symbols, steps = [symbol for symbol, _ in part], np.stack([row for _, row in part])
+        most = vec([symbol.max_leverage for symbol in symbols])[:, None]
+        levers = np.maximum(np.minimum(own, most), 1)
         for currency, mine in grouped.currencies:
-            whole = _unlevered(state, market, symbol, currency)
-            if whole is None:
-                continue
-            if levers is None:
-                used[mine] += scale_half_up(steps[mine], whole.numerator, whole.denominator)
-            else:
-                used[mine] += _levered(steps[mine], whole, levers[mine])
+            wholes = [_unlevered(state, market, symbol, currency) for symbol in symbols]
+            used[mine] += _levered(steps[:, mine], wholes, levers[:, mine])
     return grouped.in_place(used)
 
 
-def _levered(steps: Vec, whole: Fraction, levers: Vec) -> Vec:
-    """steps · whole / lever, half up; steps ≥ 0, lever ≥ 1."""
-    top, bottom = whole.numerator, whole.denominator
-    if fits(max_abs(steps), top, 2) and fits(max_abs(levers), bottom, 2):
-        divisors = levers * bottom if bottom != 1 else levers
-        doubled = steps * (2 * top)
+def _levered(steps: Vec, wholes: list[Fraction | None], levers: Vec) -> Vec:
+    """Σ over symbols of steps · whole / lever, each half up; [symbols, members], lever ≥ 1."""
+    tops = [0 if whole is None else whole.numerator for whole in wholes]
+    bottoms = [1 if whole is None else whole.denominator for whole in wholes]
+    if fits(max_abs(steps.reshape(-1)), max(tops), 2) and fits(
+        max_abs(levers.reshape(-1)), max(bottoms), 2
+    ):
+        divisors = levers * vec(bottoms)[:, None]
+        doubled = steps * (2 * vec(tops)[:, None])
         doubled += divisors
-        return doubled // (2 * divisors)
-    pairs = zip(steps.tolist(), levers.tolist(), strict=True)
-    return vec([half_up_div(held * top, lever * bottom) for held, lever in pairs])
+        total: Vec = (doubled // (2 * divisors)).sum(axis=0)
+        return total
+    margins = [
+        [half_up_div(n * top, x * bottom) for n, x in zip(row.tolist(), own.tolist(), strict=True)]
+        for row, own, top, bottom in zip(steps, levers, tops, bottoms, strict=True)
+    ]
+    return vec(margins).sum(axis=0)
 
 
 def margin_caps(
@@ -188,7 +194,7 @@ def margin_caps(
     free //= level_min_pct
     free -= used_margin(state, market)
     free = grouped.in_order(np.maximum(free, 0, out=free))
-    levers = _effective(state, symbol)
+    levers = np.maximum(np.minimum(grouped.leverage, symbol.max_leverage), 1)
     caps = np.zeros(state.members.size, dtype=np.int64)
     for currency, mine in grouped.currencies:
         whole = _unlevered(state, market, symbol, currency)
