@@ -61,7 +61,8 @@ class SymbolTerms:
 def _quote_per_point_step(
     contract_size: Decimal, volume_step: Decimal, price_digits: int
 ) -> Fraction:
-    return Fraction(contract_size) * Fraction(volume_step) / 10**price_digits
+    unit: Fraction = Fraction(contract_size) * Fraction(volume_step) / 10**price_digits
+    return unit
 
 
 def minor_per_point_step(terms: SymbolTerms, rate: Rate, money_digits: int) -> Fraction:

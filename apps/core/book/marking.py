@@ -182,7 +182,8 @@ def _levered(steps: Vec, wholes: list[Fraction | None], levers: Vec) -> Vec:
         [half_up_div(n * top, x * bottom) for n, x in zip(row.tolist(), own.tolist(), strict=True)]
         for row, own, top, bottom in zip(steps, levers, tops, bottoms, strict=True)
     ]
-    return vec(margins).sum(axis=0)
+    exact: Vec = vec(margins).sum(axis=0)
+    return exact
 
 
 def margin_caps(

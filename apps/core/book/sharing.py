@@ -171,7 +171,8 @@ def _places(state: BookState, participants: Vec) -> Vec | slice:
     ):
         return slice(None)
     places = state.places(participants)
-    return places[linked[places]]
+    still: Vec = places[linked[places]]
+    return still
 
 
 def _at(vector: Vec | None, places: Vec | slice) -> Vec | None:
