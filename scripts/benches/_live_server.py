@@ -62,7 +62,7 @@ async def _picows(port: int, data: bytes) -> None:
 
     transports: set[WSTransport] = set()
 
-    class Listener(WSListener):  # type: ignore[misc]
+    class Listener(WSListener):
         def on_ws_connected(self, transport: WSTransport) -> None:
             transports.add(transport)
 

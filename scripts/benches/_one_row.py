@@ -22,7 +22,7 @@ class OneRowView(ApiView):
 
     def post(self, request: Request) -> Response:
         with transaction.atomic():
-            entry = audit(user_from(request), "bench.one_row", "bench", after=request.data)
+            entry = audit(user_from(request), "bench.one_row", "bench", after=dict(request.data))
         return Response({"id": entry.pk}, status=201)
 
 

@@ -1,6 +1,6 @@
 """The engine process of the bench `quotes`: the real one, on a server that only quotes.
 
-Fifty symbols. Each moves twice a second; ten times a second while the file named by BENCH_STORM
+Fifty symbols. Each moves every five seconds; ten times a second while the file named by BENCH_STORM
 exists. Orders are refused (`market_closed`), so that a book stays as large as it was made.
 """
 
@@ -18,12 +18,13 @@ from uuid import UUID
 
 from apps.core.errors import UnavailableError
 from apps.servers import acks, registry
+from apps.servers.base import Capabilities
 from apps.servers.commands import SubmitOrder
 from apps.servers.events import Event, Quote
 from apps.servers.types import AccountState, Bar, Health, SymbolSpec
 
 SYMBOLS = 50
-CALM_S, STORM_S = 0.5, 0.1
+CALM_S, STORM_S = 5.0, 0.1
 _FX = {"EURUSD": 108_000, "GBPUSD": 127_000, "AUDUSD": 66_000, "NZDUSD": 60_000}
 
 
@@ -63,6 +64,10 @@ class QuotedServer:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> QuotedServer:
         return cls(Path(os.environ["BENCH_STORM"]))
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(**dict.fromkeys(Capabilities.__struct_fields__, False))
 
     async def connect(self) -> None:
         pass

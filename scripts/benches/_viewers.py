@@ -23,7 +23,7 @@ _AT_MS = re.compile(rb'"at_ms":(\d+)')
 _AT_ONCE = 50
 
 
-class Viewer(WSListener):  # type: ignore[misc]
+class Viewer(WSListener):
     """Counts what comes."""
 
     messages = 0
@@ -53,8 +53,9 @@ async def main(asked: dict[str, Any]) -> None:
     async def enter(session: str) -> Any:
         async with gate:
             headers = {"Origin": f"http://{asked['host']}", "Cookie": session}
-            transport, viewer = await ws_connect(
-                Viewer,
+            viewer = Viewer()
+            transport, _ = await ws_connect(
+                lambda: viewer,
                 f"ws://{asked['host']}{asked['path']}",
                 extra_headers=headers,
                 websocket_handshake_timeout=120,

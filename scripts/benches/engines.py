@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,7 @@ def _load(stages: list[Any], pids: list[int], threads: int, seconds: float) -> f
     from apps.engine import client
 
     for stage in stages:
-        _stack.until(
-            lambda stage=stage: client.is_held(stage.broker, stage.book_id), "a book is served"
-        )
+        _stack.until(partial(client.is_held, stage.broker, stage.book_id), "a book is served")
     workers = [_Worker(stages[number::threads], seconds) for number in range(threads)]
     used, idle, began_s = sum(map(_stack.cpu_s, pids)), _idle_s(), time.monotonic()
     for worker in workers:

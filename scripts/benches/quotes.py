@@ -1,8 +1,9 @@
 """Positions marked per second by the running engine, and what quotes cost who places a block.
 
 50 symbols, 100 books of 20 accounts, a ticket of each account in each symbol: 100,000 tickets. A
-caller places blocks one after another, in turns while the market is calm (every symbol moves twice
-a second) and in a storm (ten times). The server refuses the orders, so nothing grows.
+caller places blocks one after another, in turns while the market is calm (every symbol moves once
+in five seconds) and in a storm (ten times a second). The server refuses the orders, so nothing
+grows.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 import uuid
 from contextlib import ExitStack
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,17 +56,17 @@ def _measure(
     from apps.engine import client
 
     for book_id in ids:
-        _stack.until(lambda book_id=book_id: client.is_held(BROKER, book_id), "a book is served")
+        _stack.until(partial(client.is_held, BROKER, book_id), "a book is served")
     times_ms: dict[bool, list[float]] = {False: [], True: []}
     frames: dict[bool, list[float]] = {False: [], True: []}
     time.sleep(min(seconds, 2.0))
     for _, is_storm in itertools.product(range(turns), (False, True)):
         storm.touch() if is_storm else storm.unlink(missing_ok=True)
-        time.sleep(min(seconds, 1.0))
+        time.sleep(min(seconds, 5.0))  # the last round of calm quotes is over
         with _Frames() as counted:
             times_ms[is_storm] += _place(ids, accounts, seconds)
         frames[is_storm].append(counted.per_s)
-    results = {}
+    results: dict[str, float] = {}
     for is_storm, name in ((False, "calm"), (True, "storm")):
         times, rate = times_ms[is_storm], statistics.median(frames[is_storm])
         p99 = statistics.quantiles(times, n=100)[98]
@@ -115,7 +117,9 @@ class _Frames:
     def __enter__(self) -> _Frames:
         from apps.engine import channels, client
 
-        self._pubsub = client.connection().pubsub(ignore_subscribe_messages=True)
+        self._pubsub: Any = client.connection().pubsub(  # type: ignore[no-untyped-call]
+            ignore_subscribe_messages=True
+        )
         self._pubsub.psubscribe(channels.frames(BROKER, uuid.UUID(int=0)).rpartition(":")[0] + ":*")
         self._over = threading.Event()
         self._count, self.per_s = 0, 0.0
