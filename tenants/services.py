@@ -12,9 +12,10 @@ from django.core.validators import validate_email
 from django.db import connection, transaction
 from django_tenants.utils import schema_exists
 
-from tenants.door import TEMPLATE, broker_schema, check_slug, public_schema
+from tenants.door import TEMPLATE, all_brokers, broker_schema, check_slug, public_schema
 from tenants.errors import TenantError
 from tenants.models import Brand, Broker, Domain
+from tenants.storage import leave_room_for_updates
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ def prepare_database(public_host: str) -> list[str]:
                 cursor.execute(f"CREATE SCHEMA {TEMPLATE}")
             done.append("template schema created")
     call_command("migrate_schemas", tenant=True, interactive=False, verbosity=0)
+    for slug in all_brokers():
+        leave_room_for_updates(slug)
     done.append("template and brokers migrated")
     return done
 
@@ -80,6 +83,7 @@ def create_broker(new: NewBroker) -> Broker:
             Domain.objects.create(tenant=broker, domain=domain, is_primary=True)
             _create_brand(broker, new, domain)
             broker.create_schema(check_if_exists=True, verbosity=0)
+            leave_room_for_updates(new.slug)
             _create_admin(new)
     return broker
 

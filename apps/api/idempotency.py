@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from apps.accounts.audit import audit
 from apps.accounts.models import ApiKey
@@ -98,29 +98,34 @@ def run_once(ask: Ask, execute: Callable[[UUID], dict[str, Any]], status: int) -
 
 
 def _claim(ask: Ask) -> ApiRequest:
-    with transaction.atomic():
-        row, is_new = ApiRequest.objects.get_or_create(
-            key=ask.key,
-            idempotency_key=ask.idempotency_key,
-            defaults={
-                "body_sha256": ask.body_sha256,
-                "command_id": ask.command_id,
-                "book_id": ask.book_id,
-            },
-        )
-        if is_new:
-            audit(
-                ask.key.owner,
-                ask.action,
-                f"book:{ask.book_id}",
-                after={"command_id": str(ask.command_id), "api_key": ask.key.prefix},
-                request_id=ask.request_id,
-            )
+    try:
+        row = _first_claim(ask)
+    except IntegrityError:  # asked before: the rare case pays, not every first request
+        row = ApiRequest.objects.get(key=ask.key, idempotency_key=ask.idempotency_key)
     if row.body_sha256 != ask.body_sha256:
         raise ConflictError(
             "idempotency_key_reused",
             "This Idempotency-Key was used for another request.",
             command_id=str(row.command_id),
+        )
+    return row
+
+
+def _first_claim(ask: Ask) -> ApiRequest:
+    with transaction.atomic():
+        row = ApiRequest.objects.create(
+            key=ask.key,
+            idempotency_key=ask.idempotency_key,
+            body_sha256=ask.body_sha256,
+            command_id=ask.command_id,
+            book_id=ask.book_id,
+        )
+        audit(
+            ask.key.owner,
+            ask.action,
+            f"book:{ask.book_id}",
+            after={"command_id": str(ask.command_id), "api_key": ask.key.prefix},
+            request_id=ask.request_id,
         )
     return row
 

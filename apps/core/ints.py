@@ -60,6 +60,17 @@ def floor_divmod(values: Int64Array, divisor: int) -> tuple[Int64Array, Int64Arr
     return whole, values - whole * divisor
 
 
+def natural_div(values: Int64Array, divisor: int) -> Int64Array:
+    """values // divisor of values ≥ 0: without a sign NumPy divides in half the time."""
+    return (values.view(np.uint64) // np.uint64(divisor)).view(np.int64)
+
+
+def natural_divmod(values: Int64Array, divisor: int) -> tuple[Int64Array, Int64Array]:
+    """`floor_divmod` of values ≥ 0."""
+    whole = natural_div(values, divisor)
+    return whole, values - whole * divisor
+
+
 def exact_sum(values: Int64Array) -> int:
     """The sum as a Python integer, right even where int64 would wrap."""
     if fits(max_abs(values), values.size):
@@ -88,9 +99,12 @@ def scale_half_up(values: Int64Array, numerator: int, denominator: int) -> Int64
     """`values · numerator / denominator`, each rounded half away from zero; denominator > 0."""
     low, high = bounds(values)
     if fits(max(high, -low), numerator, 2) and fits(denominator, 2):
-        if numerator >= 0 and low >= 0:
-            return (values * (2 * numerator) + denominator) // (2 * denominator)
-        doubled = np.abs(values) * (2 * abs(numerator)) + denominator
-        magnitude = doubled // (2 * denominator)
-        return np.where((values < 0) ^ (numerator < 0), -magnitude, magnitude)
+        if numerator < 0:
+            values, numerator, low = -values, -numerator, -high
+        doubled = values * (2 * numerator)
+        doubled += denominator
+        if low >= 0:
+            return natural_div(doubled, 2 * denominator)
+        doubled += values >> 63  # one less where negative: floor then rounds the half down
+        return doubled // (2 * denominator)
     return per_distinct(values, lambda value: half_up_div(value * numerator, denominator))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
@@ -53,16 +54,25 @@ class SymbolTerms:
     @property
     def quote_per_point_step(self) -> Fraction:
         """Quote currency per point of price and step of volume."""
-        per_unit = Fraction(self.contract_size) * Fraction(self.volume_step)
-        return per_unit / Fraction(10) ** self.price_digits
+        return _quote_per_point_step(self.contract_size, self.volume_step, self.price_digits)
+
+
+@lru_cache(maxsize=4096)
+def _quote_per_point_step(
+    contract_size: Decimal, volume_step: Decimal, price_digits: int
+) -> Fraction:
+    unit: Fraction = Fraction(contract_size) * Fraction(volume_step) / 10**price_digits
+    return unit
 
 
 def minor_per_point_step(terms: SymbolTerms, rate: Rate, money_digits: int) -> Fraction:
     """Minor units of the account's currency per point and step; `rate` is quote → account."""
-    exact_rate = Fraction(rate)
-    if exact_rate <= 0:
+    if rate <= 0:
         raise InputError("bad_rate", f"a conversion rate must be positive, not {rate}")
-    return terms.quote_per_point_step * exact_rate * Fraction(10) ** money_digits
+    # One Fraction instead of a product of them: each reduces itself by a common divisor.
+    top, bottom = rate.as_integer_ratio()
+    unit = terms.quote_per_point_step
+    return Fraction(unit.numerator * top * 10**money_digits, unit.denominator * bottom)
 
 
 def pnl_minor(

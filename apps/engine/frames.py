@@ -6,10 +6,11 @@ import numpy as np
 
 from apps.core.book.codec import Vec
 from apps.core.book.market import Market, rate
-from apps.core.book.marking import terms, used_margin
+from apps.core.book.marking import used_margin, value_per_point_step
 from apps.core.book.state import DETACHED, Block, BookState
 from apps.core.book.watching import watched_floating
-from apps.core.pnl import convert_minor, pnl_minor
+from apps.core.ints import half_up_div
+from apps.core.pnl import convert_minor
 from apps.engine.messages import BlockView, Frame, QuoteFrame, QuoteView
 from apps.engine.session import ServerSession
 
@@ -94,21 +95,13 @@ def _in_book_currency(state: BookState, market: Market, sums: dict[str, int]) ->
 def _block_view(state: BookState, market: Market, block: Block) -> BlockView:
     symbol = state.symbols[block.symbol]
     quote = market.last(block.symbol)
-    found = rate(state, market, symbol.quote_currency, state.currency)
+    value = value_per_point_step(state, market, symbol, state.currency)
     open_steps = int(block.open_steps.sum())
     amount = 0
-    if quote is not None and found is not None:
-        amount = int(
-            pnl_minor(
-                np.array([open_steps], dtype=np.int64),
-                block.open_points,
-                quote.bid if block.side == "buy" else quote.ask,
-                block.sign,
-                terms(symbol),
-                found,
-                state.currency_digits,
-            )[0]
-        )
+    if quote is not None and value is not None:
+        points = quote.bid if block.side == "buy" else quote.ask
+        moved = (points - block.open_points) * block.sign * open_steps
+        amount = half_up_div(moved * value.numerator, value.denominator)
     return BlockView(
         block_id=block.block_id,
         symbol=block.symbol,

@@ -36,6 +36,14 @@ def instant(at_ms: int) -> datetime:
     return datetime.fromtimestamp(at_ms / 1000, tz=UTC)
 
 
+def _summed(accounts: Vec, amounts: Vec) -> tuple[Vec, Vec]:
+    """(each account once, ascending; the sum of its amounts)."""
+    distinct, places = np.unique(accounts, return_inverse=True)
+    sums = np.zeros(distinct.size, dtype=np.int64)
+    np.add.at(sums, places, amounts)
+    return distinct, sums
+
+
 class Projection:
     """For one broker on one connection of its own. `with_links`: also keep the status of links,
     which people change too (so a rebuild leaves them alone)."""
@@ -273,7 +281,8 @@ class Projection:
         self.run(q.CLOSED_PART_TICKETS, **common, **rows)
         rates = json.dumps({currency: str(rate) for currency, rate in event.rates.items()})
         self.run(q.CLOSED_PART_DEALS, accounts=event.account_ids, rates=rates, **common, **rows)
-        self.run(q.REALISED, accounts=event.account_ids, pnl=event.pnl_minor, seq=record.seq)
+        accounts, pnl = _summed(event.account_ids, event.pnl_minor)
+        self.run(q.REALISED, accounts=accounts, pnl=pnl, seq=record.seq)
 
     def _block_closed(self, book: UUID, record: Record, event: ev.BlockClosed) -> None:
         self.run(q.BLOCK_CLOSED, block=event.block_id, at=instant(event.at_ms), seq=record.seq)

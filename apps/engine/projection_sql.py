@@ -101,7 +101,7 @@ UPDATE {ticket} t SET open_steps = t.open_steps - r.steps,
     closed_at = CASE WHEN t.open_steps = r.steps THEN %(at)s END, seq = %(seq)s
 FROM {block} b, unnest(%(tickets)s::bigint[], %(steps)s::bigint[], %(pnl)s::bigint[])
     AS r(ticket, steps, pnl)
-WHERE b.id = %(block)s AND t.id = r.ticket AND r.steps > 0
+WHERE b.id = %(block)s AND t.block_id = b.id AND t.id = r.ticket AND r.steps > 0
 """
 
 CLOSED_PART_DEALS: Final[LiteralString] = """
@@ -115,10 +115,10 @@ LEFT JOIN {account_state} s ON s.account_id = r.account
 WHERE b.id = %(block)s AND r.steps > 0
 """
 
+# Each account once, in ascending order: neighbours are on one page.
 REALISED: Final[LiteralString] = """
 UPDATE {account_state} s SET balance_minor = s.balance_minor + r.pnl, seq = %(seq)s
-FROM (SELECT account, sum(pnl) AS pnl FROM unnest(%(accounts)s::bigint[], %(pnl)s::bigint[])
-      AS r(account, pnl) GROUP BY account) r
+FROM unnest(%(accounts)s::bigint[], %(pnl)s::bigint[]) AS r(account, pnl)
 WHERE s.account_id = r.account
 """
 

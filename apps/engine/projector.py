@@ -21,7 +21,8 @@ _RETRY_S = 1.0
 
 def connect() -> psycopg.Connection[TupleRow]:
     """A connection of one's own for SQL by full names, autocommit."""
-    return psycopg.connect(sql.conninfo(), autocommit=True)
+    # The vectors of a block of 100,000 stay in memory instead of going through a temporary file.
+    return psycopg.connect(sql.conninfo(), autocommit=True, options="-c work_mem=64MB")
 
 
 class Projector:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
@@ -48,21 +49,28 @@ class Publisher:
                 await self._publish()
             except RedisError as error:
                 log.warning("redis_lost", error=str(error))
-            spent = loop.time() - began
-            # A process that marks a lot marks less often: orders come first.
-            await asyncio.sleep(max(INTERVAL_S - spent, spent))
+            # A process that marks a lot marks less often.
+            await asyncio.sleep(max(INTERVAL_S - (loop.time() - began), 0))
 
     async def _publish(self) -> None:
         pipeline = self._redis.pipeline(transaction=False)
         at_ms = now_ms()
         changed: dict[ServerSession, set[str]] = {}
+        # Books of one server see the same quotes: what they are converted to is the same too.
+        markets: dict[ServerSession, Market] = {}
         for session in list(self._sessions()):
             changed[session], session.changed = session.changed, set()
+            markets[session] = Market(dict(session.quotes), at_ms, QUOTE_MAX_AGE_MS)
             self._quotes(pipeline, session, changed[session], at_ms)
         for actor in list(self._actors()):
             actor.check_triggers()
-            self._frame(pipeline, actor, changed.get(actor.session, set()), at_ms)
-            await asyncio.sleep(0)
+            market = markets.get(actor.session)
+            if market is None:
+                continue
+            began_s = time.thread_time()
+            if self._frame(pipeline, actor, market, changed[actor.session]):
+                # Orders come first: between two books, as much time as the first has taken.
+                await asyncio.sleep(time.thread_time() - began_s)
         if len(pipeline):
             await pipeline.execute()
 
@@ -76,16 +84,16 @@ class Publisher:
         whole = _encoder.encode(quote_frame(session, set(session.quotes), at_ms))
         pipeline.set(channels.quotes_latest(session.broker), whole)
 
-    def _frame(self, pipeline: Redis, actor: BookActor, changed: set[str], at_ms: int) -> None:
-        state = actor.state
+    def _frame(self, pipeline: Redis, actor: BookActor, market: Market, changed: set[str]) -> bool:
+        """Whether a frame was made: the book or its quotes have changed, or it is time."""
+        state, at_ms = actor.state, market.now_ms
         if state is None or actor.is_committing:
-            return
+            return False
         changes, shown_ms = self._shown.get(actor.row.book_id, (-1, 0))
         is_due = actor.changes != changes or bool(changed & state.exposures.keys())
         is_idle = at_ms - shown_ms >= IDLE_FRAME_MS
         if not is_due and not is_idle:
-            return
-        market = Market(actor.session.quotes, at_ms, QUOTE_MAX_AGE_MS)
+            return False
         frame, marks = make_frame(state, market, epoch=actor.epoch, seq=actor.seq)
         actor.guard.look(state, actor.seq, marks, market)
         data = _encoder.encode(frame)
@@ -93,3 +101,4 @@ class Publisher:
         pipeline.publish(channels.frames(actor.row.broker, actor.row.book_id), data)
         self._shown[actor.row.book_id] = (actor.changes, at_ms)
         self.marks[actor.row.book_id] = marks
+        return True

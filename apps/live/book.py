@@ -16,11 +16,12 @@ from weakref import WeakKeyDictionary
 
 from django.db import Error as DatabaseError
 
-from apps.engine.messages import Frame, QuoteView
+from apps.engine.messages import Frame
 from apps.live import limits
 from apps.live.door import in_schema
 from apps.live.hub import Hub, Listener, hub
-from apps.live.marks import Marker
+from apps.live.marks import Marker, Prices
+from apps.live.patch import State
 from apps.live.record import Account, OpenTicket, read, server_of, symbols_of
 from apps.live.topics import FrameTopic, QuoteTopic
 
@@ -38,6 +39,7 @@ class BookWatch:
         self.tickets: dict[int, list[OpenTicket]] = {}
         self.marker = Marker(())
         self.listeners: set[Listener] = set()
+        self._prices: tuple[Marker, int, Prices] | None = None
         self._hub = hub
         self._looked_at: Counter[int] = Counter()  # accounts whose tickets somebody looks at
         self._frames: FrameTopic | None = None
@@ -49,9 +51,23 @@ class BookWatch:
     def frame(self) -> Frame | None:
         return self._frames.frame if self._frames else None
 
+    def row(self, account_id: int) -> dict[str, int] | None:
+        """An account's figures in the frame."""
+        return self._frames.row(account_id) if self._frames else None
+
     @property
-    def quotes(self) -> dict[str, QuoteView]:
-        return self._quotes.quotes if self._quotes else {}
+    def quote_states(self) -> dict[str, State]:
+        """What is shown of the quotes; shared, so not to be changed."""
+        return self._quotes.states if self._quotes else {}
+
+    @property
+    def prices(self) -> Prices:
+        """The quotes as tickets are marked by them, made once per change of any."""
+        version = self._quotes.version if self._quotes else 0
+        if self._prices is None or self._prices[0] is not self.marker or self._prices[1] != version:
+            quotes = self._quotes.quotes if self._quotes else {}
+            self._prices = (self.marker, version, self.marker.prices(quotes))
+        return self._prices[2]
 
     async def open(self) -> None:
         """Subscribe, then read the record."""
@@ -75,9 +91,9 @@ class BookWatch:
     async def look_at(self, account_ids: Iterable[int]) -> None:
         """Keep the open tickets of these accounts from now on."""
         new = set(account_ids)
-        fresh = new - set(self._looked_at)
+        fresh = {account_id for account_id in new if account_id not in self._looked_at}
         self._looked_at.update(new)
-        if fresh:
+        if fresh and not await self._read_also(fresh):
             await self.refresh()
 
     def look_away(self, account_ids: Iterable[int]) -> None:
@@ -85,6 +101,19 @@ class BookWatch:
         for account_id in [a for a, n in self._looked_at.items() if n <= 0]:
             del self._looked_at[account_id]
             self.tickets.pop(account_id, None)
+
+    async def _read_also(self, fresh: set[int]) -> bool:
+        """Read these accounts alone, so that a thousand who come at once do not read each other
+        again; False when the record has moved on, and all are to be read."""
+        async with self._reading:
+            unknown = [a for a in fresh if a not in self.accounts]
+            found = await in_schema(self.broker, partial(read, self.book_id, unknown, fresh))
+            if found.projected_seq != self.projected_seq:
+                return False
+            self.accounts.update(found.accounts)
+            still = fresh & self._looked_at.keys()
+            self.tickets.update({a: found.tickets.get(a, []) for a in still})
+            return True
 
     async def refresh(self) -> None:
         """Read the record once and tell everybody who looks."""

@@ -22,7 +22,7 @@ from uuid import UUID
 
 import numpy as np
 
-from apps.engine.messages import Frame, QuoteView
+from apps.engine.messages import Frame
 from apps.live import limits
 from apps.live.book import BookWatch, leave_book, watch_book
 from apps.live.door import in_schema
@@ -62,7 +62,7 @@ class DeskSocket(StateSocket):
         frame = self.watch.frame
         body = desk_state(
             frame,
-            self.watch.quotes,
+            self.watch.quote_states,
             self.watch.accounts,
             self.wanted,
             self.watch.projected_seq,
@@ -83,7 +83,7 @@ class DeskSocket(StateSocket):
 
 def desk_state(
     frame: Frame | None,
-    quotes: dict[str, QuoteView],
+    quotes: dict[str, State],
     accounts: dict[int, Account],
     wanted: frozenset[str],
     projected_seq: int,
@@ -91,7 +91,7 @@ def desk_state(
     """The state of the module's docstring. Pure."""
     state: State = {
         "book": {"projected_seq": projected_seq},
-        "quotes": {symbol: quote_state(quote) for symbol, quote in quotes.items()},
+        "quotes": dict(quotes),
         "aum": {},
         "blocks": {},
         "accounts": {},
@@ -145,10 +145,6 @@ def account_state(account: Account, figures: dict[str, int]) -> State:
     if figures["margin"] > 0:
         state["level_ppm"] = level_ppm(figures["equity"], figures["margin"])
     return state
-
-
-def quote_state(quote: QuoteView) -> State:
-    return {"bid": quote.bid, "ask": quote.ask, "digits": quote.digits, "at_ms": quote.at_ms}
 
 
 def level_ppm(equity_minor: int, margin_minor: int) -> int:

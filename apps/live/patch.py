@@ -14,14 +14,14 @@ State = dict[str, Any]
 
 def diff(old: State, new: State) -> State:
     """The smallest patch with `merge(old, diff(old, new)) == new`."""
-    patch: State = {key: None for key in old if key not in new}
+    patch: State = {} if old.keys() <= new.keys() else {k: None for k in old if k not in new}
     for key, value in new.items():
         before = old.get(key)
+        if before == value:
+            continue
         if isinstance(value, dict) and isinstance(before, dict):
-            inner = diff(before, value)
-            if inner:
-                patch[key] = inner
-        elif key not in old or before != value:
+            patch[key] = diff(before, value)
+        else:
             patch[key] = value
     return patch
 

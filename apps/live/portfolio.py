@@ -14,13 +14,14 @@ appears or goes does so in the frame that also carries the new `projected_seq` o
 
 from __future__ import annotations
 
-from functools import partial
+from decimal import Decimal
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
 from apps.live import limits
 from apps.live.book import BookWatch, leave_book, watch_book
-from apps.live.desk import account_state, quote_state
+from apps.live.desk import account_state
 from apps.live.door import in_schema
 from apps.live.patch import State
 from apps.live.record import Account, portfolio_user
@@ -91,7 +92,7 @@ def portfolio_state(books: list[tuple[BookWatch, dict[int, Account]]]) -> State:
 
 
 def _add_account(state: State, watch: BookWatch, account: Account) -> None:
-    figures = watch.frame.row(account.account_id) if watch.frame is not None else None
+    figures = watch.row(account.account_id)
     if figures is not None:
         state["accounts"][account.public_id] = {
             "book": str(watch.book_id),
@@ -100,20 +101,26 @@ def _add_account(state: State, watch: BookWatch, account: Account) -> None:
     tickets = watch.tickets.get(account.account_id, [])
     if not tickets:
         return
-    market = watch.marker.market(watch.quotes)
+    prices, quotes = watch.prices, watch.quote_states
     for ticket in tickets:
         row: State = {
             "account": account.public_id,
             "symbol": ticket.symbol,
             "side": ticket.side,
             "open_steps": ticket.open_steps,
-            "volume_step": f"{ticket.volume_step.normalize():f}",
-            "open_price": f"{ticket.open_price.normalize():f}",
+            "volume_step": _plain(ticket.volume_step),
+            "open_price": _plain(ticket.open_price),
         }
-        marked = watch.marker.floating(ticket, account.currency, market)
+        marked = watch.marker.floating(ticket, account.currency, prices)
         if marked is not None:
             row["price"], row["pnl"] = marked
         state["tickets"][str(ticket.ticket_id)] = row
-        quote = watch.quotes.get(ticket.symbol)
+        quote = quotes.get(ticket.symbol)
         if quote is not None:
-            state["quotes"][ticket.symbol] = quote_state(quote)
+            state["quotes"][ticket.symbol] = quote
+
+
+@lru_cache(maxsize=65_536)
+def _plain(number: Decimal) -> str:
+    """Without trailing zeros."""
+    return f"{number.normalize():f}"

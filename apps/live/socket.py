@@ -154,8 +154,10 @@ class StateSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _pump(self) -> None:
         sent: Moment | None = None
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), limits.HEARTBEAT_S)
+            if not self._changed.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(limits.HEARTBEAT_S):  # wait_for would make a task
+                        await self._changed.wait()
             self._changed.clear()
             now = self.moment()
             if sent is None or now.epoch != sent.epoch:
@@ -183,7 +185,8 @@ class StateSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _say(self, message: dict[str, Any]) -> None:
         text = msgspec.json.encode(message).decode()
         try:
-            await asyncio.wait_for(self.send(text_data=text), limits.SEND_TIMEOUT_S)
+            async with asyncio.timeout(limits.SEND_TIMEOUT_S):
+                await self.send(text_data=text)
         except TimeoutError:
             raise RefusedError(TOO_SLOW, "too_slow") from None
 

@@ -6,10 +6,28 @@ import os
 import random
 import time
 import uuid
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
+
+from apps.core.allocation import AllocationRequest, Rule, allocate
+from apps.core.book.codec import encode, vec
+from apps.core.book.commands import (
+    BookingReported,
+    CloseBlock,
+    FillReported,
+    Inputs,
+    PlaceBlock,
+    QuoteIn,
+    SymbolInfo,
+)
+from apps.core.book.events import BlockAllocated
+from apps.core.book.market import Market
+from apps.core.book.marking import floating, margin_caps
+from apps.core.book.records import GENESIS, advance, digest_of, make_record, refusal
+from apps.core.book.state import BookingIntent, BookState, Members, SubmitIntent, new_book
 
 BROKER = "bench"
 
@@ -50,12 +68,8 @@ class Book:
     """A book of `accounts` members in four currencies, with open positions."""
 
     def __init__(self, accounts: int, journal: Any) -> None:
-        from apps.core.book.codec import vec
-        from apps.core.book.commands import QuoteIn, SymbolInfo
-        from apps.core.book.records import GENESIS
-        from apps.core.book.state import Members, new_book
 
-        rng = random.Random(accounts)
+        rng = self._rng = random.Random(accounts)
         self.book_id = uuid.uuid4()
         self.accounts = accounts
         self.record_bytes = 0
@@ -95,7 +109,7 @@ class Book:
             balance_minor=vec(money),
             status=np.zeros(accounts, dtype=np.int64),
         )
-        self.state = state
+        self.state: BookState = state
 
     async def take_lease(self, pool: Any) -> None:
         async with pool.connection() as connection:
@@ -113,21 +127,73 @@ class Book:
 
     async def place(self, symbol: str = "EURUSD") -> tuple[float, float]:
         """(ms to decide and encode, ms to the committed acknowledgement)."""
-        from apps.core.book.commands import PlaceBlock
+        return await self._step(self._order(symbol))
 
-        command = PlaceBlock(
+    def tick(self) -> None:
+        """Every price moves, so that nothing of the last decision can be used again."""
+        for name, quote in self._quotes.items():
+            moved = self._rng.randint(-25, 25)
+            self._quotes[name] = QuoteIn(quote.bid + moved, quote.ask + moved, 0)
+
+    async def settle(self) -> None:
+        """The block placed last is filled and closed again: the book is as large as before."""
+        await self.fill()
+        await self.close(next(reversed(self.state.blocks)))
+        for intent in list(self.state.intents.values()):
+            if isinstance(intent, BookingIntent):
+                await self._step(
+                    BookingReported(
+                        command_id=uuid.uuid4(), booking_id=intent.booking_id, done=True
+                    )
+                )
+
+    def parts(self) -> dict[str, Callable[[], object]]:
+        """What a decision is made of, each on its own, at the quotes of now."""
+        inputs = Inputs(now_ms=1, quotes=self._quotes)
+        symbol = self.state.symbols["EURUSD"]
+        record, body = make_record(
+            self.state, self._order("EURUSD"), inputs, seq=1, epoch=1, previous=GENESIS
+        )
+        event = next(e for e in body.events if isinstance(e, BlockAllocated))
+        carry = self.state.carries["EURUSD"].as_carry()
+
+        def divided(rule: Rule, *, capped: bool) -> Callable[[], object]:
+            request = AllocationRequest(
+                rule=rule,
+                volume_steps=event.order_steps,
+                account_ids=event.account_ids,
+                equity=event.weights,
+                cap_steps=event.cap_steps if capped else None,
+                carry=carry if rule.uses_carry else None,
+            )
+            return lambda: allocate(request)
+
+        return {
+            "floating P&L": lambda: floating(self.state, self._fresh()),
+            "margin and caps by it": lambda: margin_caps(
+                self.state, self._fresh(), symbol, event.equity_minor, 100
+            ),
+            "division without carry and caps": divided(Rule(carry_forward=False), capped=False),
+            "with caps": divided(Rule(carry_forward=False), capped=True),
+            "with caps and carry": divided(Rule(), capped=True),
+            "encoding": lambda: encode(body),
+            "digest": lambda: digest_of(GENESIS, 1, 1, 1, self.book_id, record.body),
+        }
+
+    def _fresh(self) -> Market:
+        """A market that has converted nothing yet."""
+        return Market(self._quotes, 1, 10_000)
+
+    def _order(self, symbol: str) -> PlaceBlock:
+        return PlaceBlock(
             command_id=uuid.uuid4(),
             symbol=symbol,
             side="buy",
             volume_lots=Decimal(self.accounts * 3) / 100 + Decimal("0.07"),
         )
-        return await self._step(command)
 
     async def fill(self) -> None:
         """The order that was sent last is filled whole: a block opens or closes."""
-        from apps.core.book.commands import FillReported
-        from apps.core.book.state import SubmitIntent
-
         intents = [i for i in self.state.intents.values() if isinstance(i, SubmitIntent)]
         order = intents[-1]
         fill = FillReported(
@@ -152,15 +218,10 @@ class Book:
 
     async def close(self, block_id: uuid.UUID) -> None:
         """Close a block whole."""
-        from apps.core.book.commands import CloseBlock
-
         await self._step(CloseBlock(command_id=uuid.uuid4(), block_id=block_id))
         await self.fill()
 
     async def _step(self, stimulus: Any) -> tuple[float, float]:
-        from apps.core.book.commands import Inputs
-        from apps.core.book.records import advance, make_record, refusal
-
         inputs = Inputs(now_ms=1, quotes=self._quotes)
         started_s = time.perf_counter()
         record, body = make_record(

@@ -1,7 +1,7 @@
 """`scripts/bench`: measurements as ratios of two times taken in the same run.
 
 A bench is a module scripts/benches/NAME.py with a docstring, `NEEDS` (of "postgres", "redis") and
-`run() -> dict[str, float]`; a leading underscore means "not a bench".
+`run(*, quick) -> dict[str, float]`; a leading underscore means "not a bench".
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("name", nargs="?", choices=[[], *names()], metavar="NAME")
     parser.add_argument("--json", action="store_true", help="last line: one JSON object")
+    parser.add_argument(
+        "--quick", action="store_true", help="small and once: shows that it works, measures nothing"
+    )
     options = parser.parse_args(arguments)
     if not options.name:
         for name in names():
@@ -45,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         results: dict[str, float] = {}
 
         async def job() -> int:
-            results.update(await measured(module, here))
+            results.update(await measured(module, here, quick=options.quick))
             return 0
 
         until_signalled(job)
@@ -59,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-async def measured(module: ModuleType, here: Place) -> dict[str, float]:
+async def measured(module: ModuleType, here: Place, *, quick: bool) -> dict[str, float]:
     """Start what the bench needs (fsync on), run it in a thread, return its ratios."""
     async with Supervisor(here, envfile.base_environment(), quiet=True) as supervisor:
         # Never the servers named in the environment: a bench measures a machine, not a database.
@@ -68,7 +71,7 @@ async def measured(module: ModuleType, here: Place) -> dict[str, float]:
         if "redis" in module.NEEDS:
             await redis_server.start(supervisor)
         os.environ.update(supervisor.env)
-        found: dict[str, float] = await asyncio.to_thread(module.run)
+        found: dict[str, float] = await asyncio.to_thread(module.run, quick=quick)
         return found
 
 

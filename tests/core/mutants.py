@@ -200,8 +200,8 @@ MUTANTS = (
     Mutant(
         "half_towards_zero",
         "ints.py",
-        "doubled = np.abs(values) * (2 * abs(numerator)) + denominator",
-        "doubled = np.abs(values) * (2 * abs(numerator)) + denominator - 1",
+        "doubled += values >> 63",
+        "doubled += 0",
         ("test_pnl",),
     ),
     Mutant(

@@ -11,6 +11,7 @@ import pytest
 from apps.core.book.apply import apply
 from apps.core.book.commands import Inputs, OpenBook
 from apps.core.book.decide import decide
+from apps.core.book.market import Market
 from apps.engine.actor import BookActor
 from apps.engine.guard import Guard
 from apps.engine.publisher import Publisher
@@ -56,5 +57,6 @@ def test_a_quiet_book_is_shown_each_second(actor: Any, later_ms: int, frames: in
     publisher = Publisher(cast(Any, None), list, list)
     pipeline = Pipeline()
     for at_ms in (NOW_MS, NOW_MS + later_ms):
-        publisher._frame(cast(Any, pipeline), cast(BookActor, actor), set(), at_ms)
+        market = Market({}, at_ms, max_age_ms=0)
+        publisher._frame(cast(Any, pipeline), cast(BookActor, actor), market, set())
     assert len(pipeline.published) == frames

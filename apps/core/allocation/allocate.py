@@ -172,12 +172,13 @@ def _divide(
     request: AllocationRequest, weights: Int64Array, free: BoolArray, volume: int
 ) -> _Division:
     """Divide `volume` among the `free` accounts by the rule's residual policy."""
-    size, index = free.size, np.flatnonzero(free)
+    size, taking_part = free.size, int(np.count_nonzero(free))
     carry, after = request.carry, request.round_robin_after
-    if index.size == 0:
+    if taking_part == 0:
         nothing = np.zeros(size, dtype=np.int64)
         return _Division(nothing, (nothing, 1), carry, after)
-    everyone = index.size == size
+    everyone = taking_part == size
+    index = _NOBODY if everyone else np.flatnonzero(free)
     ids = request.account_ids if everyone else request.account_ids[index]
     chosen = weights if everyone else weights[index]
     if request.rule.residual_policy is ResidualPolicy.LARGEST_REMAINDER:
@@ -341,6 +342,7 @@ def _clip(steps: Int64Array, reasons: Int64Array, live: BoolArray, limits: _Limi
         steps[low] = 0
 
 
+_NOBODY = np.zeros(0, dtype=np.int64)
 # Plain integers: looking an enum member up costs more than comparing a thousand accounts.
 _ALLOCATED, _TO_ZERO = int(Reason.ALLOCATED), int(Reason.ROUNDED_TO_ZERO)
 _BELOW_MIN, _REDIVIDED = int(Reason.BELOW_MIN), int(Reason.REDIVIDED)

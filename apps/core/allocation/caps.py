@@ -26,10 +26,9 @@ def tightest(
     cap = np.full(size, NO_CAP, dtype=np.int64)
     reason = np.full(size, int(Reason.CAP_ACCOUNT), dtype=np.int8)
     for limit, why in limits:
-        values = np.maximum(np.broadcast_to(int64(limit), (size,)), 0)
-        tighter = values < cap
-        cap = np.where(tighter, values, cap)
-        reason[tighter] = why
+        values = max(limit, 0) if isinstance(limit, int) else np.maximum(int64(limit), 0)
+        np.putmask(reason, values < cap, int(why))
+        np.minimum(cap, values, out=cap)
     return cap, reason
 
 

@@ -32,6 +32,7 @@ from apps.core.ints import (
     floor_divmod,
     int64,
     max_abs,
+    natural_divmod,
 )
 
 CARRY_LIMIT = 1 << 40
@@ -132,7 +133,7 @@ def _with_exact_carry(
     if isinstance(numerators, list) or not fits(max_abs(carry.numerators), per_carry, 4):
         shares, left = _split_python(weights, account_ids, volume, carry, denominator)
         return shares, Carry(int64(left), denominator)
-    whole, rest = floor_divmod(numerators, total)
+    whole, rest = natural_divmod(numerators, total)
     score = rest * (denominator // total) + carry.numerators * per_carry
     extra, fraction = floor_divmod(score, denominator)
     floors = whole + extra
@@ -159,13 +160,13 @@ def _with_grid_carry(
             int64([(2 * x * CARRY_GRID + denominator) // (2 * denominator) for x in left]),
             CARRY_GRID,
         )
-    floors, rest = floor_divmod(numerators, total)
+    floors, rest = natural_divmod(numerators, total)
     # rest · 2**20 / total by long division in two digits of 10 bits: no product passes 2**62.
     # In place, and by shifts: at 100,000 accounts a new array costs as much as the arithmetic.
     rest <<= 10
-    word, rest = floor_divmod(rest, total)
+    word, rest = natural_divmod(rest, total)
     rest <<= 10
-    digit, rest = floor_divmod(rest, total)
+    digit, rest = natural_divmod(rest, total)
     word <<= 10
     word += digit
     word += carry.numerators
@@ -179,7 +180,9 @@ def _with_grid_carry(
 def _left(unserved: Int64Array, fraction: Int64Array, denominator: int) -> Int64Array:
     """unserved + fraction / denominator as numerators."""
     if fits(max_abs(unserved) + 1, denominator):
-        return unserved * denominator + fraction
+        whole = unserved * denominator
+        whole += fraction
+        return whole
     pairs = zip(unserved.tolist(), fraction.tolist(), strict=True)
     return int64([whole * denominator + part for whole, part in pairs])
 
@@ -206,7 +209,7 @@ def _hamilton(
 ) -> Int64Array:
     if isinstance(numerators, list) or total > INT64_MAX:
         return _split_python(weights, account_ids, volume, None, total)[0]
-    whole, rest = floor_divmod(numerators, total)
+    whole, rest = natural_divmod(numerators, total)
     return whole + top(rest, weights, account_ids, volume - int(whole.sum()))
 
 
@@ -224,7 +227,7 @@ def serve(
     """
     level = _level(floors, volume)
     shares = _units(floors, level)
-    keys = np.where(floors >= level, fraction, -1)
+    keys = fraction | ((floors - level) >> 63)  # −1 where the floor is below the level
     return shares + top(keys, weights, account_ids, volume - int(shares.sum()), rests)
 
 
@@ -283,7 +286,8 @@ def _largest(keys: Int64Array, count: int) -> np.int64:
     span = int(np.maximum.reduce(keys)) - low
     if span > INT64_MAX:
         return np.int64(np.partition(keys, keys.size - count)[keys.size - count])
-    buckets = (keys - low) >> max(0, span.bit_length() - _HISTOGRAM_BITS)
+    buckets = keys - low
+    buckets >>= max(0, span.bit_length() - _HISTOGRAM_BITS)
     at_or_above = np.cumsum(np.bincount(buckets)[::-1])
     from_top = int(np.searchsorted(at_or_above, count))
     above = int(at_or_above[from_top - 1]) if from_top else 0

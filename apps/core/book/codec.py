@@ -34,6 +34,7 @@ _SHORT = 24
 """Up to here the head of the longer forms costs more than it saves."""
 _SPAN = 1 << 62
 _NOWHERE = np.zeros(0, dtype=np.int64)
+_EMPTY = b"\x01"
 T = TypeVar("T")
 
 
@@ -46,14 +47,17 @@ def pack(vector: Vec) -> bytes:
     """The shortest form. Raises TypeError when the vector is not int64."""
     if vector.dtype != np.int64:
         raise TypeError(f"only int64 vectors are journaled, not {vector.dtype}")
-    low, high = (int(vector.min()), int(vector.max())) if vector.size else (0, 0)
+    if not vector.size:
+        return _EMPTY
+    low, high = int(np.minimum.reduce(vector)), int(np.maximum.reduce(vector))
     width, dtype = next((w, d) for w, d in _WIDTHS if -_half(w) <= low and high < _half(w))
     if vector.size > _SHORT and high - low < _SPAN:
-        if bool((vector[1:] > vector[:-1]).all()):
-            steps = np.diff(vector)
-            best = bytes((_ASCENDING,)) + _I8.pack(low) + _offsets(steps, int(steps.min()))
+        if _is_ascending(vector):
+            steps = vector[1:] - vector[:-1]
+            least, most = int(np.minimum.reduce(steps)), int(np.maximum.reduce(steps))
+            best = bytes((_ASCENDING,)) + _I8.pack(low) + _offsets(steps, least, most - least)
         else:
-            best = _offsets(vector, low)
+            best = _offsets(vector, low, high - low)
         if len(best) <= width * vector.size:
             return best
     return bytes((width,)) + vector.astype(dtype).tobytes()
@@ -63,11 +67,18 @@ def _half(width: int) -> int:
     return 1 << (8 * width - 1)
 
 
-def _offsets(vector: Vec, low: int) -> bytes:
-    """Form 16: as many bytes per element as make the whole the shortest."""
+def _is_ascending(vector: Vec) -> bool:
+    first = vector[:_SHORT]
+    if not bool((first[1:] > first[:-1]).all()):
+        return False
+    return bool((vector[1:] > vector[:-1]).all())
+
+
+def _offsets(vector: Vec, low: int, span: int) -> bytes:
+    """Form 16: as many bytes per element as make the whole the shortest; span: largest − low."""
     offsets = (vector - low).view(np.uint64)
-    width, wide = _narrowest(offsets)
-    at = np.flatnonzero(offsets >> np.uint64(8 * width)) if wide else _NOWHERE
+    width, wide = _narrowest(offsets, span)
+    at = np.flatnonzero(offsets > _most(width)) if wide else _NOWHERE
     parts = [_HEAD.pack(_OFFSETS, width, vector.size, low, at.size)]
     shift = 0
     for bytes_, dtype in _planes(width):
@@ -79,12 +90,12 @@ def _offsets(vector: Vec, low: int) -> bytes:
     return b"".join(parts)
 
 
-def _narrowest(offsets: NDArray[np.uint64]) -> tuple[int, int]:
-    """(bytes per element, elements that need more) of the shortest form."""
-    most = (int(offsets.max()).bit_length() + 7) // 8
+def _narrowest(offsets: NDArray[np.uint64], span: int) -> tuple[int, int]:
+    """(bytes per element, elements that need more) of the shortest form; span: the largest."""
+    most = (span.bit_length() + 7) // 8
     best = most, 0
     for width in range(most - 1, -1, -1):
-        wide = int(np.count_nonzero(offsets > np.uint64((1 << (8 * width)) - 1)))
+        wide = int(np.count_nonzero(offsets > _most(width)))
         if wide * _PER_EXCEPTION >= offsets.size * most:
             break
         if width * offsets.size + wide * _PER_EXCEPTION < best[0] * offsets.size + (
@@ -92,6 +103,10 @@ def _narrowest(offsets: NDArray[np.uint64]) -> tuple[int, int]:
         ):
             best = width, wide
     return best
+
+
+def _most(width: int) -> np.uint64:
+    return np.uint64((1 << (8 * width)) - 1)
 
 
 def _planes(width: int) -> list[tuple[int, str]]:

@@ -125,10 +125,6 @@ def _rate(state: BookState, market: Market, base: str, quote: str) -> Decimal | 
     return None if found is None else _RATE.plus(found)
 
 
-def mid_points(quote: QuoteIn) -> Decimal:
-    return Decimal(quote.bid + quote.ask) / 2
-
-
 def lots_to_steps(lots: Decimal, symbol: SymbolInfo) -> int:
     """Exact steps of `lots`. Raises RejectedError volume_not_positive, volume_off_step,
     volume_below_min, volume_above_max; each names the limit."""

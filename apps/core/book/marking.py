@@ -6,41 +6,44 @@ Longs are marked at the bid, shorts at the ask. Rounded once per symbol and memb
 
 from __future__ import annotations
 
+from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
-from apps.core.book.codec import Vec
-from apps.core.book.commands import SymbolInfo
-from apps.core.book.market import Market, mid_points, rate
+from apps.core.book.codec import Vec, vec
+from apps.core.book.commands import QuoteIn, SymbolInfo
+from apps.core.book.market import Market, rate
 from apps.core.book.state import BookState, Exposure
 from apps.core.errors import RejectedError
-from apps.core.ints import scale_half_up
+from apps.core.ints import fits, half_up_div, max_abs, natural_div, scale_half_up
 from apps.core.pnl import SymbolTerms, minor_per_point_step
+
+_AT_ONCE = 1 << 16
+"""Elements that margin is computed for at a time: what a processor's cache holds."""
 
 
 def terms(symbol: SymbolInfo) -> SymbolTerms:
     return SymbolTerms(symbol.contract_size, symbol.volume_step, symbol.digits)
 
 
-def symbol_floating(state: BookState, market: Market, name: str, exposure: Exposure) -> Vec:
-    """Floating P&L of every member in one symbol, int64[members]; 0 where nothing prices it."""
-    result = np.zeros(state.members.size, dtype=np.int64)
-    quote = market.last(name)
-    if quote is None:
-        return result
-    symbol = state.symbols[name]
-    moved = exposure.long_steps * quote.bid - exposure.long_cost
-    moved += exposure.short_cost - exposure.short_steps * quote.ask
-    if not moved.any():
-        return result
-    grouped = state.grouped
-    moved = moved[grouped.order]
-    for currency, mine in grouped.currencies:
+def _symbol_floating(
+    state: BookState, market: Market, symbol: SymbolInfo, moved: Vec, total: Vec
+) -> None:
+    """Add one symbol's P&L to `total`; `moved`: Σ steps · points gained. Both in grouped order."""
+    for currency, mine in state.grouped.currencies:
         value = value_per_point_step(state, market, symbol, currency)
         if value is not None:
-            result[mine] = scale_half_up(moved[mine], value.numerator, value.denominator)
-    return grouped.in_place(result)
+            total[mine] += scale_half_up(moved[mine], value.numerator, value.denominator)
+
+
+def _points_gained(exposure: Exposure, quote: QuoteIn) -> Vec:
+    moved: Vec = exposure.long_steps * quote.bid
+    moved -= exposure.long_cost
+    moved += exposure.short_cost
+    moved -= exposure.short_steps * quote.ask
+    return moved
 
 
 def value_per_point_step(
@@ -70,17 +73,22 @@ def floating(state: BookState, market: Market, *, strict: bool = False) -> Vec:
     `strict`: for decisions. Raises RejectedError `no_quote` where an open symbol has never been
     quoted to us; an old quote counts (a market that is closed has no other price).
     """
+    grouped = state.grouped
     total = np.zeros(state.members.size, dtype=np.int64)
     for name in sorted(state.exposures):
-        exposure = state.exposures[name]
-        if strict and market.last(name) is None and _is_open(exposure):
+        exposure, quote = state.exposures[name], market.last(name)
+        if quote is not None:
+            moved = _points_gained(exposure, quote)
+            if moved.any():
+                ordered = grouped.in_order(moved)
+                _symbol_floating(state, market, state.symbols[name], ordered, total)
+        elif strict and _is_open(exposure):
             raise RejectedError(
                 "no_quote",
                 f"There is no quote of {name} yet, which accounts hold: their equity is not known.",
                 symbol=name,
             )
-        total += symbol_floating(state, market, name, exposure)
-    return total
+    return grouped.in_place(total)
 
 
 def _is_open(exposure: Exposure) -> bool:
@@ -94,29 +102,41 @@ def margin_per_step(
 
     FX: step · contract / leverage · (margin currency → account). CFD: the same times the price.
     """
+    whole = _unlevered(state, market, symbol, currency)
     effective = max(1, min(leverage, symbol.max_leverage))
-    key = (symbol.name, currency)
-    if key not in market.margins:
-        market.margins[key] = _margin_unlevered(state, market, symbol, currency)
-    whole = market.margins[key]
     return None if whole is None else Fraction(whole.numerator, whole.denominator * effective)
 
 
-def _margin_unlevered(
+def _unlevered(
     state: BookState, market: Market, symbol: SymbolInfo, currency: str
 ) -> Fraction | None:
     """What one step takes at a leverage of 1."""
+    key = (symbol.name, currency)
+    if key not in market.margins:
+        market.margins[key] = _priced_unlevered(state, market, symbol, currency)
+    return market.margins[key]
+
+
+def _priced_unlevered(
+    state: BookState, market: Market, symbol: SymbolInfo, currency: str
+) -> Fraction | None:
     found = rate(state, market, symbol.margin_currency, currency)
     if found is None:
         return None
-    units = Fraction(symbol.volume_step) * Fraction(symbol.contract_size)
+    top, bottom = found.as_integer_ratio()
     if symbol.margin_mode == "cfd":
         quote = market.last(symbol.name)
         if quote is None:
             return None
-        units *= Fraction(mid_points(quote)) / 10**symbol.digits
-    money: Fraction = units * Fraction(found) * 10 ** state.digits_of[currency]
-    return money
+        top, bottom = top * (quote.bid + quote.ask), bottom * 2 * 10**symbol.digits
+    units = _units_per_step(symbol.volume_step, symbol.contract_size)
+    minor = 10 ** state.digits_of[currency]
+    return Fraction(units.numerator * top * minor, units.denominator * bottom)
+
+
+@lru_cache(maxsize=4096)
+def _units_per_step(volume_step: Decimal, contract_size: Decimal) -> Fraction:
+    return Fraction(volume_step) * Fraction(contract_size)
 
 
 def used_margin(state: BookState, market: Market, *, leverage: int | None = None) -> Vec:
@@ -124,43 +144,70 @@ def used_margin(state: BookState, market: Market, *, leverage: int | None = None
 
     `leverage` in place of each member's own; 1 gives the notional.
     """
-    used = np.zeros(state.members.size, dtype=np.int64)
     grouped = state.grouped
+    used = np.zeros(state.members.size, dtype=np.int64)
+    own = grouped.leverage if leverage is None else np.full_like(grouped.leverage, leverage)
+    held: list[tuple[SymbolInfo, Vec]] = []
     for name in sorted(state.exposures):
         exposure = state.exposures[name]
         steps = np.maximum(exposure.long_steps, exposure.short_steps)
-        if not steps.any():
-            continue
-        steps = steps[grouped.order]
-        for group, mine in grouped.groups:
-            per_step = margin_per_step(
-                state, market, state.symbols[name], group.currency, leverage or group.leverage
-            )
-            if per_step is not None:
-                used[mine] += scale_half_up(steps[mine], per_step.numerator, per_step.denominator)
+        if steps.any():
+            held.append((state.symbols[name], grouped.in_order(steps)))
+    # Few members: many symbols at once, a NumPy call costs as much as a thousand of them.
+    rows = max(1, _AT_ONCE // max(1, used.size))
+    for first in range(0, len(held), rows):
+        part = held[first : first + rows]
+        symbols, steps = [symbol for symbol, _ in part], np.stack([row for _, row in part])
+        most = vec([symbol.max_leverage for symbol in symbols])[:, None]
+        levers = np.maximum(np.minimum(own, most), 1)
+        for currency, mine in grouped.currencies:
+            wholes = [_unlevered(state, market, symbol, currency) for symbol in symbols]
+            used[mine] += _levered(steps[:, mine], wholes, levers[:, mine])
     return grouped.in_place(used)
+
+
+def _levered(steps: Vec, wholes: list[Fraction | None], levers: Vec) -> Vec:
+    """Σ over symbols of steps · whole / lever, each half up; [symbols, members], lever ≥ 1."""
+    tops = [0 if whole is None else whole.numerator for whole in wholes]
+    bottoms = [1 if whole is None else whole.denominator for whole in wholes]
+    if fits(max_abs(steps.reshape(-1)), max(tops), 2) and fits(
+        max_abs(levers.reshape(-1)), max(bottoms), 2
+    ):
+        divisors = levers * vec(bottoms)[:, None]
+        doubled = steps * (2 * vec(tops)[:, None])
+        doubled += divisors
+        total: Vec = (doubled // (2 * divisors)).sum(axis=0)
+        return total
+    margins = [
+        [half_up_div(n * top, x * bottom) for n, x in zip(row.tolist(), own.tolist(), strict=True)]
+        for row, own, top, bottom in zip(steps, levers, tops, bottoms, strict=True)
+    ]
+    exact: Vec = vec(margins).sum(axis=0)
+    return exact
 
 
 def margin_caps(
     state: BookState, market: Market, symbol: SymbolInfo, equity: Vec, level_min_pct: int | Vec
 ) -> Vec:
     """Most steps each member can still open: floor((equity/(L/100) − used) / margin per step)."""
-    caps = np.zeros(state.members.size, dtype=np.int64)
-    free = np.maximum(equity * 100 // level_min_pct - used_margin(state, market), 0)
     grouped = state.grouped
-    free = free[grouped.order]
-    for group, mine in grouped.groups:
-        per_step = margin_per_step(state, market, symbol, group.currency, group.leverage)
-        if per_step is not None:
-            caps[mine] = _floor_ratio(free[mine], per_step)
+    free = equity * 100
+    free //= level_min_pct
+    free -= used_margin(state, market)
+    free = grouped.in_order(np.maximum(free, 0, out=free))
+    levers = np.maximum(np.minimum(grouped.leverage, symbol.max_leverage), 1)
+    caps = np.zeros(state.members.size, dtype=np.int64)
+    for currency, mine in grouped.currencies:
+        whole = _unlevered(state, market, symbol, currency)
+        if whole is not None:
+            caps[mine] = _affordable(free[mine], whole, levers[mine])
     return grouped.in_place(caps)
 
 
-def _floor_ratio(amounts: Vec, divisor: Fraction) -> Vec:
-    """floor(amount / divisor) for amounts ≥ 0, exact."""
-    top = int(amounts.max()) if amounts.size else 0
-    if top * divisor.denominator < 1 << 62 and divisor.numerator < 1 << 62:
-        return amounts * divisor.denominator // divisor.numerator
-    return np.array(
-        [a * divisor.denominator // divisor.numerator for a in amounts.tolist()], dtype=np.int64
-    )
+def _affordable(free: Vec, whole: Fraction, levers: Vec) -> Vec:
+    """floor(free · lever / whole) for free ≥ 0, exact."""
+    top, bottom = whole.numerator, whole.denominator
+    if fits(max_abs(free), max_abs(levers), bottom) and fits(top):
+        return natural_div(free * (levers * bottom if bottom != 1 else levers), top)
+    pairs = zip(free.tolist(), levers.tolist(), strict=True)
+    return vec([amount * lever * bottom // top for amount, lever in pairs])

@@ -70,9 +70,8 @@ def placed_block(
     quote = market.fresh(symbol.name)
     price_points = _order_price(command, symbol, market)
     limit_points = _limit_price(command, symbol)
-    status = state.members.status
-    places = np.flatnonzero(~np.isin(status, OUT))
-    if not places.size:
+    participants = _participants(state)
+    if not participants.size:
         raise RejectedError("no_participants", "No active account is linked to this book.")
     manual_accounts, manual_steps = _manual_lots(state, command.manual_lots, symbol)
     entry_points = price_points if limit_points is None else limit_points
@@ -90,7 +89,7 @@ def placed_block(
         price_points=price_points,
         requested_steps=steps,
         rule=command.rule or state.rule or Rule(),
-        participants=state.members.account_ids[places],
+        participants=participants,
         placed_at_ms=inputs.now_ms,
         digits=symbol.digits,
         volume_step=symbol.volume_step,
@@ -103,6 +102,13 @@ def placed_block(
         trailing_points=trailing_points,
         trailing_step_points=trailing_step_points,
     )
+
+
+def _participants(state: BookState) -> Vec:
+    """Ids of those who take part in new blocks; the members' own vector where that is everybody."""
+    status = state.members.status
+    staying = ~np.isin(status, OUT)
+    return state.members.account_ids if staying.all() else state.members.account_ids[staying]
 
 
 def _manual_lots(state: BookState, lots: dict[int, Decimal], symbol: SymbolInfo) -> tuple[Vec, Vec]:

@@ -58,7 +58,9 @@ def digest_of(
 ) -> bytes:
     """The digest of a record from its fields and the digest of the one before it."""
     head = b"".join(number.to_bytes(8, "big") for number in (seq, epoch, at_ms))
-    return hashlib.sha256(b"".join((previous, head, command_id.bytes, body))).digest()
+    digest = hashlib.sha256(b"".join((previous, head, command_id.bytes)))
+    digest.update(body)
+    return digest.digest()
 
 
 def make_record(

@@ -13,6 +13,7 @@ from apps.core.allocation import (
     NO_MANUAL,
     AllocationRequest,
     AllocationResult,
+    Carry,
     Method,
     Reason,
     Rule,
@@ -91,14 +92,12 @@ def allocate_block(
     check_trading(state)
     symbol = state.symbol(ask.symbol)
     quote = market.fresh(symbol.name)
-    places = state.places(ask.participants)
-    places = places[state.members.status[places] != DETACHED]
-    if not places.size:
+    places = _places(state, ask.participants)
+    if isinstance(places, np.ndarray) and not places.size:
         raise RejectedError("no_participants", "No participant is linked to this book any more.")
     money = _money(state, market, ask.rule)
     bounds = limits(state, market, symbol, money.equity_minor, inputs.margin_level_min_pct)
-    exclusion = bounds.exclusion.copy()
-    exclusion[money.unpriced] = int(Reason.NO_RATE)
+    bounds.exclusion[money.unpriced] = int(Reason.NO_RATE)
     size = sizes(
         state,
         market,
@@ -122,12 +121,12 @@ def allocate_block(
             unit_cost=_at(size.unit_cost, places),
             unit_cost_scale=COST_SCALE if size.unit_cost is not None else 1,
             master_money=size.master_money,
-            exclusion=exclusion[places].astype(np.int8),
+            exclusion=bounds.exclusion[places].astype(np.int8),
             min_steps=symbol.min_steps,
             cap_steps=bounds.cap_steps[places],
             cap_reason=bounds.cap_reasons[places].astype(np.int8),
             manual_steps=_at(manual, places),
-            carry=carry.as_carry().take(places) if carry is not None else None,
+            carry=Carry(carry.numerators[places], carry.denominator) if carry is not None else None,
         )
     )
     _check_allocated(result, symbol)
@@ -186,7 +185,22 @@ def weigh(state: BookState, market: Market, ask: Ask) -> Vec:
             return _weights(ask.rule, money, size)
 
 
-def _at(vector: Vec | None, places: Vec) -> Vec | None:
+def _places(state: BookState, participants: Vec) -> Vec | slice:
+    """Where those are who are still linked; a slice where that is everybody: nothing is copied."""
+    members = state.members
+    linked = members.status != DETACHED
+    if (
+        participants.size == members.size
+        and bool(linked.all())
+        and bool((participants == members.account_ids).all())
+    ):
+        return slice(None)
+    places = state.places(participants)
+    still: Vec = places[linked[places]]
+    return still
+
+
+def _at(vector: Vec | None, places: Vec | slice) -> Vec | None:
     return None if vector is None else vector[places]
 
 
@@ -252,7 +266,7 @@ def _common_currency(
 ) -> tuple[Vec, dict[str, Decimal], Vec]:
     """Money in the book's currency, the rates used, and the places nothing prices."""
     grouped = state.grouped
-    money = money[grouped.order]
+    money = grouped.in_order(money)
     weights = np.zeros(money.size, dtype=np.int64)
     rates: dict[str, Decimal] = {}
     unpriced: list[Vec] = []

@@ -79,12 +79,15 @@ def limits(
     own = _own_bounds(state, market, symbol, equity)
     cap, reasons = tightest(state.members.size, bounds + own)
     not_allowed = _not_allowed(state, symbol.name)
-    exclusion[not_allowed & (exclusion == 0)] = int(Reason.SYMBOL_NOT_ALLOWED)
+    if not_allowed.any():
+        exclusion[not_allowed & (exclusion == 0)] = int(Reason.SYMBOL_NOT_ALLOWED)
     return Limits(cap, reasons.astype(np.int64), exclusion, is_plain=not own)
 
 
 def _exclusion(state: BookState) -> Vec:
     status = state.members.status
+    if not status.any():
+        return np.zeros(status.size, dtype=np.int64)
     exclusion = np.where(status == ACTIVE, 0, int(Reason.DETACHED))
     exclusion[np.isin(status, GOING)] = int(Reason.CLOSE_ONLY)
     exclusion[status == WAITING] = int(Reason.PAUSED)

@@ -57,17 +57,18 @@ def _quotes(market: Market, symbols: list[str]) -> tuple[Vec, Vec]:
 
 
 def _fold(state: BookState, market: Market, seq: int, symbols: list[str]) -> Folded:
-    order = state.grouped.order
+    grouped = state.grouped
+    order = grouped.order
     bid, ask = _quotes(market, symbols)
     net = np.zeros((2 * len(symbols), order.size), dtype=np.int64)
     base = np.zeros((len(symbols), order.size), dtype=np.int64)
     for row, name in enumerate(symbols):
         held = state.exposures[name]
-        net[row] = held.long_steps[order]
-        net[row + len(symbols)] = -held.short_steps[order]
+        net[row] = grouped.in_order(held.long_steps)
+        net[row + len(symbols)] = -grouped.in_order(held.short_steps)
         gained = held.long_steps * bid[row] - held.long_cost
         gained += held.short_cost - held.short_steps * ask[row]
-        base[row] = gained[order]
+        base[row] = grouped.in_order(gained)
     return Folded(seq, symbols, bid, ask, _bounded(net), _bounded(base))
 
 

@@ -29,31 +29,36 @@ class Group(NamedTuple):
 
 
 class Grouped(NamedTuple):
-    """`order`: members one group after the other, those of one currency together."""
+    """`order`: members one group after the other, those of one currency together.
+
+    places: where each member is in that order; leverage: in that order.
+    """
 
     order: Vec
-    groups: list[tuple[Group, slice]]
+    places: Vec
+    leverage: Vec
     currencies: list[tuple[str, slice]]
 
     @classmethod
     def of(cls, groups: list[Group]) -> Grouped:
-        slices: list[tuple[Group, slice]] = []
         currencies: dict[str, slice] = {}
         at = 0
         for group in groups:
             end = at + group.places.size
-            slices.append((group, slice(at, end)))
             first = currencies.get(group.currency, slice(at, at)).start
             currencies[group.currency] = slice(first, end)
             at = end
         order = np.concatenate([group.places for group in groups]) if groups else vec()
-        return cls(order, slices, list(currencies.items()))
+        leverage = np.repeat(vec([g.leverage for g in groups]), [g.places.size for g in groups])
+        return cls(order, np.argsort(order), leverage, list(currencies.items()))
+
+    def in_order(self, vector: Vec) -> Vec:
+        """A vector over the members, in `order`."""
+        return vector.take(self.order)
 
     def in_place(self, ordered: Vec) -> Vec:
         """A vector in `order`, back in the members' own."""
-        result = np.empty_like(ordered)
-        result[self.order] = ordered
-        return result
+        return ordered.take(self.places)
 
 
 class Members(msgspec.Struct):
