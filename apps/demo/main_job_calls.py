@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from apps.core.errors import UnavailableError, UnknownOutcomeError
-from apps.engine.client import Outcome
 
 PATIENCE_S = 60.0
 
 
+T = TypeVar("T")
+
+
 def patiently(
-    call: Callable[[], Outcome],
+    call: Callable[[], T],
     patience_s: float = PATIENCE_S,
     on_unknown: Callable[[], None] = lambda: None,
-) -> Outcome:
+) -> T:
     """Repeat `call` (always the same command) while nobody is there or nobody answers.
 
     Raises what the engine decided, or the last error when patience ends.

@@ -14,8 +14,10 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from apps.accounts.models import Link, Master, Role, TradingAccount, TradingServer, User
+from apps.allocation.models import AccountState
 from apps.core.book.codec import vec
 from apps.core.book.commands import LinkAccounts
+from apps.core.errors import UnavailableError
 from apps.demo.main_job_calls import patiently
 from apps.engine import client
 from apps.servers.acks import Done
@@ -162,4 +164,13 @@ def _link(stage: Stage) -> None:
         lambda: client.execute(stage.broker, stage.book_id, command, timeout_s=_LINK_TIMEOUT_S)
     )
     assert outcome.result["linked"] == len(stage.account_ids), outcome.result
+    patiently(lambda: _check_rows(stage))
     close_old_connections()
+
+
+def _check_rows(stage: Stage) -> None:
+    """The record follows the journal: raises UnavailableError until it has every account."""
+    with broker_schema(stage.broker):
+        rows = AccountState.objects.filter(book_id=stage.book_id).count()
+    if rows < len(stage.account_ids):
+        raise UnavailableError("not_projected", "The accounts are not in the record yet.")

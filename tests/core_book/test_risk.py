@@ -298,7 +298,7 @@ def test_only_watched_accounts_are_watched() -> None:
 def test_stops_are_reached_in_the_simulation() -> None:
     """The seeds would prove nothing if nobody were ever stopped, blocked and lifted."""
     kinds: dict[str, int] = {}
-    for seed in range(8):
+    for seed in range(16):
         world = ProtectedWorld(seed)
         for _ in range(250):
             world.act()
