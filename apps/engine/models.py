@@ -28,12 +28,16 @@ class JournalRecord(models.Model):
 
 
 class Lease(models.Model):
-    """Who runs a book. Every append checks `epoch`; a take-over raises it by one."""
+    """Who runs a book. Every append checks `epoch`; a take-over raises it by one.
+
+    `sessions`: the name of the owner's database sessions (application_name).
+    """
 
     book_id = models.UUIDField(primary_key=True)
     owner = models.CharField(max_length=120)
     epoch = models.BigIntegerField()
     heartbeat_at = models.DateTimeField()
+    sessions = models.CharField(max_length=63, default="", db_default="")
 
     def __str__(self) -> str:
         return f"{self.book_id}: {self.owner} epoch {self.epoch}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import msgspec
+import psycopg
 import structlog
 from django.conf import settings
 from psycopg import AsyncConnection
@@ -139,13 +140,23 @@ class Engine:
     async def _heartbeat(self) -> None:
         while True:
             for broker in list(self._brokers.values()):
-                for book_id in await self._leases.renew(broker.slug, broker.epochs()):
+                for book_id in await self._renew(broker):
                     log.error("lease_lost", broker=broker.slug, book=str(book_id))
                     await self._drop(broker, book_id)
                 ready = {b for b, r in broker.books.items() if r.actor.ready.is_set()}
                 await self._leases.announce(broker.slug, ready)
                 await self._announce(broker)
             await asyncio.sleep(HEARTBEAT_S)
+
+    async def _renew(self, broker: BrokerRuntime) -> set[UUID]:
+        """The books that are lost. After an outage, or fenced, every pooled session is dead: they
+        are replaced at once, not one by one as they fail."""
+        try:
+            return await self._leases.renew(broker.slug, broker.epochs())
+        except psycopg.OperationalError as error:
+            log.error("heartbeat_failed", broker=broker.slug, error=str(error))
+            await self._pool.check()
+            return await self._leases.renew(broker.slug, broker.epochs())
 
     async def _announce(self, broker: BrokerRuntime) -> None:
         """For the status page; forgotten by itself when this process dies."""
@@ -229,6 +240,7 @@ class Engine:
             except LeaseLostError as error:
                 log.error("lease_lost", book=str(actor.row.book_id), detail=str(error))
                 broker.books.pop(actor.row.book_id, None)
+                broker.projector.forget(actor.row.book_id)
                 return
             except Exception:
                 log.exception("book_failed", book=str(actor.row.book_id))
@@ -243,6 +255,7 @@ class Engine:
 
     async def _drop(self, broker: BrokerRuntime, book_id: UUID) -> None:
         running = broker.books.pop(book_id, None)
+        broker.projector.forget(book_id)
         if running is not None:
             running.task.cancel()
             await asyncio.gather(running.task, return_exceptions=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
+import psycopg
 from django.db import connections
 
 from apps.core.errors import UnavailableError
@@ -34,6 +35,10 @@ ACCOUNTS = 40
 THREADS = 3
 VERIFIER = ROOT / "scripts" / "auditor" / "verify_journal.py"
 Figures = dict[str, object]
+SESSIONS = """
+SELECT pid, application_name, state, wait_event, pg_blocking_pids(pid), now() - xact_start, query
+FROM pg_stat_activity WHERE backend_type = 'client backend'
+"""
 T = TypeVar("T")
 
 
@@ -115,6 +120,11 @@ class Scene:
     def wait_for_another(self, name: str, pid: int) -> None:
         """Until the process runs under another pid."""
         wait_for(lambda: self.pid(name) != pid, f"{name} runs again")
+
+    def database_sessions(self) -> list[str]:
+        """Who waits for whom in the database, for the message of a drill that failed."""
+        with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+            return [" | ".join(map(str, row)) for row in connection.execute(SESSIONS).fetchall()]
 
     def pause(self, low_s: float, high_s: float) -> None:
         """A random moment passes."""

@@ -13,6 +13,7 @@ from typing import Any
 import uvloop
 from django.core.management.base import BaseCommand, CommandParser
 
+from apps.engine import sql
 from apps.engine.memory import keep_freed_memory
 from apps.engine.runner import Engine
 
@@ -40,6 +41,7 @@ class Command(BaseCommand):
         if pid_file:
             Path(pid_file).write_text(str(os.getpid()))
         keep_freed_memory()
+        sql.name_django_sessions()
         with contextlib.suppress(asyncio.CancelledError):
             uvloop.run(_main(Engine(options["owner"], options["broker"])))
 
