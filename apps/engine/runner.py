@@ -21,12 +21,14 @@ from apps.engine import channels, discovery, sql
 from apps.engine.actor import BookActor
 from apps.engine.answers import Answers
 from apps.engine.backfill import Backfill
+from apps.engine.differences import EVERY_S
 from apps.engine.discovery import BookRow
 from apps.engine.frames import Marks
 from apps.engine.journal import Journal, LeaseLostError, Pool
 from apps.engine.lease import HEARTBEAT_S, Leases
 from apps.engine.projector import Projector
 from apps.engine.publisher import Publisher
+from apps.engine.reconciler import Reconciler
 from apps.engine.recorder import Recorder
 from apps.engine.requests import Requests
 from apps.engine.session import ServerSession, now_ms
@@ -61,9 +63,13 @@ class BrokerRuntime:
 
 
 class Engine:
-    """`only`: the brokers to serve (all when empty). `owner`: stable over restarts."""
+    """`only`: the brokers to serve (all when empty). `owner`: stable over restarts.
+    `compare_every_s`: books with their servers."""
 
-    def __init__(self, owner: str, only: list[str] | None = None) -> None:
+    def __init__(
+        self, owner: str, only: list[str] | None = None, compare_every_s: float = EVERY_S
+    ) -> None:
+        self._compare_every_s = compare_every_s
         self.owner = owner
         self._only = set(only or [])
         self._brokers: dict[str, BrokerRuntime] = {}
@@ -200,7 +206,14 @@ class Engine:
         recorder = Recorder(
             slug, lambda: self._marks_of(broker), lambda: list(broker.sessions.values())
         )
+        reconciler = Reconciler(
+            slug,
+            self._pool,
+            lambda: [running.actor for running in broker.books.values()],
+            self._compare_every_s,
+        )
         broker.tasks.append(asyncio.create_task(_for_ever("projector", projector.run)))
+        broker.tasks.append(asyncio.create_task(_for_ever("reconciler", reconciler.run)))
         broker.tasks.append(asyncio.create_task(_for_ever("recorder", recorder.run)))
         return broker
 

@@ -22,6 +22,8 @@ _TABLES = {
     "lease": "engine_lease",
     "snapshot": "engine_snapshot",
     "cursor": "engine_projectioncursor",
+    "reconciliation": "engine_reconciliation",
+    "difference": "engine_difference",
     "block": "allocation_block",
     "allocation": "allocation_allocation",
     "ticket": "allocation_ticket",
@@ -31,6 +33,7 @@ _TABLES = {
     "equity_point": "allocation_equitypoint",
     "bar": "allocation_bar",
     "link": "accounts_link",
+    "account": "accounts_tradingaccount",
     "master": "accounts_master",
     "symbol": "accounts_symbol",
 }
