@@ -124,6 +124,10 @@ class Row:
     first_seen_at: datetime
     age_s: float
 
+    @property
+    def whole_age_s(self) -> int:
+        return int(self.age_s)
+
 
 @dataclass(frozen=True)
 class Reconciled:

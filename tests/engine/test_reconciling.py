@@ -7,12 +7,13 @@ import io
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
 
-from apps.accounts.models import TradingAccount
+from apps.accounts.models import TradingAccount, User
 from apps.demo.main_job_setup import make_stage
 from apps.engine import discovery
 from apps.engine.differences import Reconciled, Row, reconciled
@@ -57,13 +58,8 @@ def at_the_server(desk: Desk, use: Callable[[TradingServer], Awaitable[Any]]) ->
     return asyncio.run(run())
 
 
-def adjust(desk: Desk, login: int, kind: str, amount: str) -> None:
-    operation = BalanceOperation(
-        command_id=uuid.uuid4(),
-        login=login,
-        kind=kind,
-        amount=Decimal(amount),  # type: ignore[arg-type]
-    )
+def adjust(desk: Desk, login: int, kind: Literal["deposit", "withdrawal"], amount: Decimal) -> None:
+    operation = BalanceOperation(command_id=uuid.uuid4(), login=login, kind=kind, amount=amount)
     assert isinstance(at_the_server(desk, lambda server: server.balance(operation)), Done)
 
 
@@ -89,24 +85,35 @@ def status(desk: Desk) -> tuple[bool, str]:
     return True, out.getvalue()
 
 
+def page(desk: Desk) -> str:
+    """The office's overview as its admin sees it."""
+    browser = Client(headers={"host": f"{desk.broker}.localhost"})
+    with broker_schema(desk.broker):
+        browser.force_login(User.objects.get(email=f"admin@{desk.broker}.example"))
+    return browser.get("/office/").content.decode()
+
+
 def test_a_balance_changed_behind_the_book_is_kept_with_its_age_until_it_is_gone(
     watched: Desk,
 ) -> None:
     login = login_of(watched, watched.stage.account_ids[1])
     clean = shown(watched, lambda now: now.state == "none" and now.runs[0].accounts == 4)
     assert clean.runs[0].tickets_of == 4
-    adjust(watched, login, "deposit", "12")
+    adjust(watched, login, "deposit", Decimal(12))
     (row,) = shown(watched, lambda now: now.count > 0).rows
     assert (row.login, row.kind) == (login, "balance")
     assert Decimal(row.found) - Decimal(row.expected) == 12
     later = shown(watched, lambda now: now.rows[0].age_s > row.age_s + 1)
     assert later.rows[0].first_seen_at == row.first_seen_at
+    assert page(watched).count("They differ") == 1
+    assert f'<span class="num">{login}</span>' in page(watched)
     content, said = status(watched)
     assert not content
     assert f"login {login}, balance: {row.found} at the server, {row.expected} here" in said
-    adjust(watched, login, "withdrawal", "12")
+    adjust(watched, login, "withdrawal", Decimal(12))
     shown(watched, lambda now: now.state == "none")
     assert status(watched)[0]
+    assert "No differences" in page(watched)
 
 
 def test_trading_alone_makes_no_difference(watched: Desk) -> None:
