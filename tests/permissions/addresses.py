@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
+AT_A_BROKER, AT_THE_PLATFORM = "config.urls_broker", "config.urls_public"
+
 
 def names_of(configuration: str) -> list[str]:
     """`namespace:name` of every address, "-" for one without a name."""

@@ -1,4 +1,4 @@
-"""What the walk walks on: at acme one of everything, owned by one manager and one investor."""
+"""What the walk walks on: at a broker one of everything, of one manager and one investor."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.api_keys import create_key
@@ -20,6 +21,7 @@ from tenants.door import broker_schema
 from tests.billing.history import History, plan
 from tests.factories import person, symbol
 from tests.permissions import table as t
+from tests.permissions.addresses import AT_A_BROKER, arguments_of
 
 PERIOD = Period("2026-10", datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC))
 
@@ -28,31 +30,43 @@ PERIOD = Period("2026-10", datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11,
 class Scene:
     """`people` by the table's names, `keys` their texts, `ids` what addresses are filled with."""
 
+    slug: str
+    foreign_slug: str
     people: dict[str, User]
     stranger: User
     keys: dict[str, str]
     ids: dict[str, object]
 
     def client(self, who: str) -> Client:
-        """A browser at acme's host; the stranger brings a session of their own broker."""
-        client = Client(headers={"host": "acme.localhost"})
+        """A browser at the broker's host; the stranger brings a session of their own broker."""
+        client = Client(headers={"host": f"{self.slug}.localhost"})
         if who == t.FOREIGN:
-            theirs = Client(headers={"host": "globex.localhost"})
-            with broker_schema("globex"):
+            theirs = Client(headers={"host": f"{self.foreign_slug}.localhost"})
+            with broker_schema(self.foreign_slug):
                 theirs.force_login(self.stranger)
             client.cookies = theirs.cookies
         elif who != t.ANON:
-            with broker_schema("acme"):
+            with broker_schema(self.slug):
                 client.force_login(self.people[who])
         return client
 
+    def path(self, row: t.Row) -> str:
+        """The row's address, filled in."""
+        known = self.ids | {"public_id": self.ids.get(row.of)}
+        if row.name == "account_reset_password_from_key":
+            known |= {"key": "set-password"}
+        wanted = arguments_of(AT_A_BROKER, row.name)
+        path = reverse(row.name, AT_A_BROKER, kwargs={name: known[name] for name in wanted})
+        asked = t.QUERIES.get(row.name)
+        return f"{path}?{asked}={self.ids[asked]}" if asked else path
 
-def make_scene() -> Scene:
-    """In an open transaction."""
-    with broker_schema("globex"):
+
+def make_scene(slug: str = "acme", foreign_slug: str = "globex") -> Scene:
+    """One of everything at `slug`, a stranger at `foreign_slug`."""
+    with broker_schema(foreign_slug):
         stranger = person("admin")
         _, foreign_key = create_key(stranger, person("manager"), "theirs", ["read", "trade"])
-    with broker_schema("acme"):
+    with broker_schema(slug):
         history = _history()
         people = _people(history)
         keys = {t.FOREIGN_KEY: foreign_key}
@@ -67,7 +81,7 @@ def make_scene() -> Scene:
             "person": people[t.OTHER_INVESTOR].public_id,
             "key": made[t.SIBLING_KEY].public_id,
         }
-    return Scene(people, stranger, keys, ids)
+    return Scene(slug, foreign_slug, people, stranger, keys, ids)
 
 
 def _history() -> History:

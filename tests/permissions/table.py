@@ -93,6 +93,7 @@ def _open_to_all() -> list[Row]:
         Row("account_inactive", "GET", everybody),
         Row("account_signup", "GET", everybody),
         Row("tenants:brand_css", "GET", everybody),
+        Row("tenants:brand_icon", "GET", everybody),
         Row("tenants:set_theme", "POST", everybody),
         Row("widgets:loader", "GET", everybody),
         Row("widgets:leaderboard", "GET", everybody),
@@ -162,7 +163,7 @@ API = [
 API_OPEN = ("api:docs", "api:schema", "api:unknown")
 
 PLATFORM = (
-    "tenants:brand_css", "tenants:set_theme", "status", "status_json", "site:home",
-    "site:product", "site:demo", "site:login", "site:healthz",
+    "tenants:brand_css", "tenants:brand_icon", "tenants:set_theme", "status", "status_json",
+    "site:home", "site:product", "site:demo", "site:login", "site:healthz",
 )  # fmt: skip
 """The platform's own host: open to the world, and nothing of a broker on it."""

@@ -9,30 +9,18 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.test import Client
-from django.urls import reverse
 
 from tenants.models import Broker
 from tests.permissions import table as t
-from tests.permissions.addresses import arguments_of, names_of
+from tests.permissions.addresses import AT_A_BROKER, AT_THE_PLATFORM, names_of
 from tests.permissions.scene import Scene, make_scene
 
-AT_A_BROKER, AT_THE_PLATFORM = "config.urls_broker", "config.urls_public"
 IN, LOG_IN, UNKNOWN_KEY, FORBIDDEN, ABSENT = "in", "log in", "no key", "forbidden", "absent"
 
 
 @pytest.fixture
 def scene(acme: Broker, globex: Broker) -> Scene:
     return make_scene()
-
-
-def path_of(row: t.Row, scene: Scene) -> str:
-    wanted = arguments_of(AT_A_BROKER, row.name)
-    known = scene.ids | {"public_id": scene.ids.get(row.of)}
-    if row.name == "account_reset_password_from_key":
-        known |= {"key": "set-password"}
-    path = reverse(row.name, AT_A_BROKER, kwargs={name: known[name] for name in wanted})
-    asked = t.QUERIES.get(row.name)
-    return f"{path}?{asked}={scene.ids[asked]}" if asked else path
 
 
 def outcome_of(response: Any) -> str:
@@ -75,7 +63,7 @@ def test_a_page_opens_to_whom_the_table_names_and_to_nobody_else(scene: Scene, w
     client = scene.client(who)
     wrong = {}
     for row in t.PAGES:
-        path = path_of(row, scene)
+        path = scene.path(row)
         met = outcome_of(ask(client, row, path))
         if met != expected(row, who):
             wrong[f"{row.method} {path}"] = f"{met}, not {expected(row, who)}"
@@ -87,7 +75,7 @@ def test_the_api_opens_to_the_keys_that_the_table_names(scene: Scene, who: str) 
     client = scene.client(t.ANON)
     wrong = {}
     for row in t.API:
-        path = path_of(row, scene)
+        path = scene.path(row)
         met = outcome_of(ask(client, row, path, authorization=f"Bearer {scene.keys[who]}"))
         should = UNKNOWN_KEY if who == t.FOREIGN_KEY else expected(row, who)
         if met != should:
@@ -98,7 +86,7 @@ def test_the_api_opens_to_the_keys_that_the_table_names(scene: Scene, who: str) 
 @pytest.mark.parametrize("who", t.SESSIONS)
 def test_a_session_opens_nothing_of_the_api(scene: Scene, who: str) -> None:
     client = scene.client(who)
-    met = {row.name: outcome_of(ask(client, row, path_of(row, scene))) for row in t.API}
+    met = {row.name: outcome_of(ask(client, row, scene.path(row))) for row in t.API}
     assert set(met.values()) == {UNKNOWN_KEY}, met
 
 
@@ -109,7 +97,7 @@ def test_a_key_opens_no_page(scene: Scene, who: str) -> None:
     for row in t.PAGES:
         if t.ANON in row.who:
             continue
-        answer = ask(client, row, path_of(row, scene), authorization=f"Bearer {scene.keys[who]}")
+        answer = ask(client, row, scene.path(row), authorization=f"Bearer {scene.keys[who]}")
         if outcome_of(answer) != LOG_IN:
             wrong[row.name] = outcome_of(answer)
     assert wrong == {}
