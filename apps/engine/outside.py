@@ -1,11 +1,13 @@
-"""Trades from outside, put in order: those missed while no engine listened come first."""
+"""Trades and busts from outside, put in order: those missed while no engine listened come first."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from uuid import UUID
 
-from apps.core.book.commands import AnyStimulus, OutsideFill
+from apps.core.book.commands import AnyStimulus, BustReported, OutsideFill
+
+FromOutside = OutsideFill | BustReported
 
 
 class OutsideTrades:
@@ -16,9 +18,9 @@ class OutsideTrades:
 
     def __init__(self, tell: Callable[[AnyStimulus], None]) -> None:
         self._tell = tell
-        self._held: dict[UUID, OutsideFill] | None = {}
+        self._held: dict[UUID, FromOutside] | None = {}
 
-    def take(self, fill: OutsideFill) -> None:
+    def take(self, fill: FromOutside) -> None:
         if self._held is None:
             self._tell(fill)
         else:

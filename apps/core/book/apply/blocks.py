@@ -113,6 +113,7 @@ def _block_filled(state: BookState, event: ev.BlockFilled) -> None:
     block.open_steps = event.steps.copy()
     block.base_steps = event.steps.copy()
     block.fills = Fills()
+    block.deal_ids = event.deal_ids
     expose(state, block, block.members, event.steps, event.price_points)
     del state.intents[event.block_id]
     intend_booking(state, block, event, block.members, block.ticket_ids)

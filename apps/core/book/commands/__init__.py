@@ -40,6 +40,7 @@ from apps.core.book.commands.orders import (
 from apps.core.book.commands.reports import (
     BalanceReported,
     BookingReported,
+    BustReported,
     CancelReported,
     DefineSymbols,
     ExpireBlock,
@@ -73,6 +74,7 @@ Report = (
     | ExpireBlock
     | FillReported
     | OutsideFill
+    | BustReported
     | OrderEnded
     | CancelReported
     | BookingReported
@@ -88,6 +90,7 @@ __all__ = [
     "BalanceKind",
     "BalanceReported",
     "BookingReported",
+    "BustReported",
     "CancelAll",
     "CancelBlock",
     "CancelReported",
