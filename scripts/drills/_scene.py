@@ -12,7 +12,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
@@ -79,8 +78,11 @@ class Load:
 class Scene:
     """What a drill works with: the processes, the book, a seeded source of moments."""
 
-    def __init__(self, watched: Mapping[str, Watched], stage: Stage, long: bool, seed: int) -> None:
+    def __init__(
+        self, watched: Mapping[str, Watched], stage: Stage, trades: Trades, long: bool, seed: int
+    ) -> None:
         self.stage = stage
+        self.trades = trades
         self.long = long
         self.rng = random.Random(seed)
         self._watched = watched
@@ -148,10 +150,10 @@ def perform(
 ) -> bool:
     """One drill on a book of its own; prints its figures and checks; whether all were met."""
     stage = make_stage(BROKER, ACCOUNTS, seed=seed, say=lambda _: None)
-    scene = Scene(watched, stage, long, seed)
+    load = Load(stage, seed)
+    scene = Scene(watched, stage, load.trades, long, seed)
     began_s = time.monotonic()
-    with ExitStack() as stack:
-        load = stack.enter_context(Load(stage, seed))
+    with load:
         scene.pause(0.5, 1.0)
         figures: Figures = drill.disturb(scene)
     connections.close_all()

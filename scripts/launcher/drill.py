@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import dataclasses
 import importlib
 import os
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import ModuleType
 
+from scripts.drills import _clock
 from scripts.launcher import envfile, place, postgres, redis_server
 from scripts.launcher.bootstrap import ROOT
 from scripts.launcher.place import Place
@@ -24,6 +29,9 @@ from scripts.launcher.supervisor import Supervisor, until_signalled
 
 FOLDER = ROOT / "scripts" / "drills"
 _AGAIN_S = (0.1,)
+ALONE = ("clock", "disk")
+"""Each on a stack of its own, whose clocks can be moved, whose disk is small."""
+DISK_BYTES = 400_000_000
 MUTANT = "mutant"
 """Must fail: it runs only when it is named."""
 
@@ -50,15 +58,51 @@ def main(arguments: Sequence[str]) -> int:
             say(f"{name:<10} {(_module(name).__doc__ or '').strip().splitlines()[0]}")
         return 0
     chosen = options.names or [name for name in names() if name != MUTANT]
+    together = [name for name in chosen if name not in ALONE]
+    stacks = [together] if together else []
+    stacks += [[name] for name in chosen if name in ALONE]
+    met = [_on_a_stack(names, long=options.long, seed=options.seed) for names in stacks]
+    return 0 if all(met) else 1
+
+
+def _on_a_stack(chosen: list[str], *, long: bool, seed: int) -> bool:
     met: list[bool] = []
-    with place.throwaway("drill") as here:
+    with place.throwaway("drill") as here, _disk(here, is_small="disk" in chosen) as there:
 
         async def job() -> int:
-            met.append(await drilled(here, chosen, long=options.long, seed=options.seed))
+            met.append(await drilled(there, chosen, long=long, seed=seed))
             return 0
 
         until_signalled(job)
-    return 0 if met == [True] else 1
+    return met == [True]
+
+
+@contextlib.contextmanager
+def _disk(here: Place, *, is_small: bool) -> Iterator[Place]:
+    """The place with PostgreSQL's data on a small tmpfs. StepError where none can be mounted."""
+    if not is_small:
+        yield here
+        return
+    folder = here.sockets / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StepError(
+            f"the drill disk needs a small tmpfs, and root for it: {done.stderr.strip()}"
+        )
+    try:
+        place.private_dir(folder, here.owner)
+        yield dataclasses.replace(here, pg_data=folder / "pg")
+    finally:
+        subprocess.run(["umount", str(folder)], check=False)
+
+
+def _moved(argv: tuple[str, ...], clock: Path) -> tuple[str, ...]:
+    """The process with a clock that the drill can move."""
+    _clock.make(clock)
+    what = argv[2:] if argv[1] == "-m" else argv[1:]
+    return (argv[0], "-m", "scripts.drills._clock", str(clock), *what)
 
 
 async def drilled(here: Place, chosen: list[str], *, long: bool, seed: int) -> bool:
@@ -73,12 +117,19 @@ async def drilled(here: Place, chosen: list[str], *, long: bool, seed: int) -> b
         env.setdefault("DEBUG", "1")
         python = (sys.executable, "manage.py")
         await supervisor.run_to_end("prepare", (*python, "prepare_database"), ROOT)
-        simulator = (
+        simulator: tuple[str, ...] = (
             *(sys.executable, "-m", "apps.servers.simulator", "--faults", "--speed", "4"),
             *("--listen", env["SIM_URL"], "--data", str(here.logs / "sim")),
         )
+        run_engine: tuple[str, ...] = (*python, "run_engine", "--owner", "drill/one")
+        env["DRILL_DISK"] = str(here.pg_data.parent)
+        if "clock" in chosen:
+            env["DRILL_CLOCKS"] = str(here.run)
+            _clock.make(here.run / "callers")
+            simulator = _moved(simulator, here.run / "server")
+            run_engine = _moved(run_engine, here.run / "engine")
         await supervisor.start(_spec("simulator", simulator, env, "listening on"))
-        engine = _spec("engine", (*python, "run_engine", "--owner", "drill/one"), env, "engine_st")
+        engine = _spec("engine", run_engine, env, "engine_st")
         if MUTANT in chosen:
             engine = _spec("engine", (sys.executable, "-m", "scripts.drills._mutant"), env, "_st")
         await supervisor.start(engine)
