@@ -1,13 +1,13 @@
-"""Trades and busts from outside, put in order: those missed while no engine listened come first."""
+"""Trades and busts from outside and late fills: those missed while no engine listened first."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from uuid import UUID
 
-from apps.core.book.commands import AnyStimulus, BustReported, OutsideFill
+from apps.core.book.commands import AnyStimulus, BustReported, FillReported, OutsideFill
 
-FromOutside = OutsideFill | BustReported
+FromOutside = OutsideFill | BustReported | FillReported
 
 
 class OutsideTrades:

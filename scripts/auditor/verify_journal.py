@@ -651,6 +651,7 @@ class Book:
     def events(self, body: Event) -> list[Event]:
         """The events of a body, derived; RefusalError when it had to be refused."""
         self._see(body["inputs"])
+        self._said = body["events"] or [{}]
         asked = body["stimulus"]
         handler = getattr(self, f"_on_{asked['type']}", None)
         if handler is None:
@@ -683,6 +684,8 @@ class Book:
 
     def _on_define_symbols(self, asked: Event) -> list[Event]:
         check_known("margin mode", *(symbol["margin_mode"] for symbol in asked["symbols"]))
+        if any(symbol.get("sessions") for symbol in asked["symbols"]):
+            raise BeyondError("defines a symbol that does not always trade")
         return [{"type": "symbol_defined", "symbol": symbol} for symbol in asked["symbols"]]
 
     def _on_link_account(self, asked: Event) -> list[Event]:
@@ -1356,7 +1359,14 @@ class Book:
         }
 
     def _on_fill(self, asked: Event) -> list[Event]:
-        order = self._order(asked["order_id"])
+        try:
+            order = self._order(asked["order_id"])
+        except RefusalError:
+            first = self._said[0]
+            is_late = first.get("origin") == "late" or first.get("reason") == "outside"
+            if asked.get("symbol") and is_late:
+                raise BeyondError("takes up a fill after its order's end") from None
+            raise
         if asked["leaves_steps"] > 0:
             names = ("order_id", "deal_id", "steps", "price_points")
             return [{"type": "order_partly_filled", **{name: asked[name] for name in names}}]

@@ -13,6 +13,7 @@ from apps.core.book.commands.base import (
     OrderKind,
     Side,
     Stimulus,
+    order_limit,
 )
 from apps.core.book.commands.facts import (
     AccountInfo,
@@ -35,7 +36,9 @@ from apps.core.book.commands.orders import (
     CancelBlock,
     CloseAll,
     CloseBlock,
+    CloseBy,
     PlaceBlock,
+    ReverseBlock,
 )
 from apps.core.book.commands.reports import (
     BalanceReported,
@@ -49,6 +52,7 @@ from apps.core.book.commands.reports import (
     OrderEnded,
     OutsideFill,
     StopBlock,
+    TrailStop,
     TriggerBlock,
 )
 
@@ -57,6 +61,8 @@ Command = (
     | AmendBlock
     | CloseBlock
     | CloseAll
+    | CloseBy
+    | ReverseBlock
     | CancelBlock
     | CancelAll
     | LinkAccount
@@ -71,6 +77,7 @@ Report = (
     | DefineSymbols
     | TriggerBlock
     | StopBlock
+    | TrailStop
     | ExpireBlock
     | FillReported
     | OutsideFill
@@ -96,6 +103,7 @@ __all__ = [
     "CancelReported",
     "CloseAll",
     "CloseBlock",
+    "CloseBy",
     "Command",
     "DefineSymbols",
     "ExpireBlock",
@@ -112,6 +120,7 @@ __all__ = [
     "PlaceBlock",
     "QuoteIn",
     "Report",
+    "ReverseBlock",
     "SetLinkStatus",
     "SetLinkTerms",
     "SetRule",
@@ -119,6 +128,8 @@ __all__ = [
     "Stimulus",
     "StopBlock",
     "SymbolInfo",
+    "TrailStop",
     "TriggerBlock",
     "UnlinkAccount",
+    "order_limit",
 ]

@@ -20,6 +20,7 @@ from apps.core.book.events.blocks import (
     CancelRequested,
     CancelSettled,
     OrderPartlyFilled,
+    StopTrailed,
 )
 from apps.core.book.events.book import (
     BalanceRequested,
@@ -54,6 +55,7 @@ Event = (
     | MemberDetached
     | BlockPlaced
     | BlockAmended
+    | StopTrailed
     | BlockAllocated
     | CancelRequested
     | CancelSettled
@@ -98,5 +100,6 @@ __all__ = [
     "MemberLinked",
     "OrderPartlyFilled",
     "RuleSet",
+    "StopTrailed",
     "SymbolDefined",
 ]
