@@ -44,8 +44,10 @@ T = TypeVar("T")
 class Load:
     """Threads that open, part-close and close blocks until told to finish."""
 
-    def __init__(self, stage: Stage, seed: int) -> None:
+    def __init__(self, stage: Stage, seed: int, forgives: tuple[type[Exception], ...]) -> None:
         self._trader = Trader(stage, 1, seed)
+        self._forgives = forgives
+        self.given_up = 0
         self._numbers = itertools.count()
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._run) for _ in range(THREADS)]
@@ -70,6 +72,8 @@ class Load:
         while not self._over.is_set():
             try:
                 self._trader.life(next(self._numbers))
+            except self._forgives:
+                self.given_up += 1
             except Exception as error:
                 self.failures.append(f"{type(error).__name__}: {error}")
                 return
@@ -150,12 +154,14 @@ def perform(
 ) -> bool:
     """One drill on a book of its own; prints its figures and checks; whether all were met."""
     stage = make_stage(BROKER, ACCOUNTS, seed=seed, say=lambda _: None)
-    load = Load(stage, seed)
+    load = Load(stage, seed, getattr(drill, "FORGIVES", ()))
     scene = Scene(watched, stage, load.trades, long, seed)
     began_s = time.monotonic()
     with load:
         scene.pause(0.5, 1.0)
         figures: Figures = drill.disturb(scene)
+    if hasattr(drill, "tidy"):
+        figures |= drill.tidy(scene, load.given_up)
     connections.close_all()
     trades = load.trades
     say(f"{name}: {(drill.__doc__ or '').strip().splitlines()[0]}")

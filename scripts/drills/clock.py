@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from pathlib import Path
 
+from apps.allocation.models import Block
+from apps.core.book.commands import CloseBlock
+from apps.demo.main_job_calls import patiently
+from apps.engine import client
 from apps.engine.models import JournalRecord
 from scripts.drills import _clock
 from scripts.drills._scene import BROKER, Figures, Scene, spread, wait_for
@@ -17,6 +22,10 @@ WHO = ("engine", "callers", "server")
 TOGETHER = (("engine", "callers"), ("engine",), ("server",))
 JUMPS_MS = (40_000, -40_000, 3_600_000, -3_600_000, 86_400_000, -86_400_000)
 ROUNDS, ROUNDS_LONG = 1, 5
+FORGIVES = (TimeoutError,)
+"""A caller may wait in vain for its block: `tidy` looks why."""
+REFUSED = ("order_too_old", "stale_quote")
+"""By the engine, an order decided 60 s of its clock ago; by the server, on a quote as old."""
 
 
 def disturb(scene: Scene) -> Figures:
@@ -43,6 +52,19 @@ def disturb(scene: Scene) -> Figures:
         "traded during": meanwhile,
         "outage after": spread(outages_s),
     }
+
+
+def tidy(scene: Scene, given_up: int) -> Figures:
+    """What was refused for its age was refused by name; what is open still is closed again."""
+    with broker_schema(BROKER):
+        blocks = Block.objects.filter(book_id=scene.stage.book_id)
+        refused = blocks.filter(state="rejected", reject_code__in=REFUSED).count()
+        left = list(blocks.filter(state="open").values_list("id", flat=True))
+    assert refused == given_up, f"{given_up} callers waited in vain, {refused} blocks were refused"
+    for block_id in left:
+        close = CloseBlock(command_id=uuid.uuid4(), block_id=block_id)
+        patiently(lambda close=close: client.execute(BROKER, scene.stage.book_id, close))  # type: ignore[misc]
+    return {"opening refused for its age": refused, "closing refused, done again": len(left)}
 
 
 def _head(scene: Scene) -> int:
