@@ -48,6 +48,7 @@ NO_CAP, LOT_SCALE, PARAMETER_SCALE, COST_SCALE, DAY_MS = (
     10**6,
     86_400_000,
 )
+WEEK_MINUTES, KEPT_ENDED, OPENS_WITHIN_MS = 7 * 24 * 60, 256, 60_000
 # What each method weighs or multiplies by: money, the link's own number, the link's own lots.
 METHODS = {
     "equity": ("equity", ""), "balance": ("balance", ""), "equal": ("", ""),
@@ -59,6 +60,7 @@ METHODS = {
 CONSERVING = {"balance", "equity", "equal", "percent", "lot_weights", "equity_percent_share"}
 DIVIDING = ("balance", "equity", "equal", "lot_weights", "equity_percent_share")
 PEOPLE = {"place_block", "amend_block", "close_block", "close_all", "cancel_block", "cancel_all",
+          "close_by", "reverse_block",
           "link_account", "unlink_account", "adjust_balance", "set_rule", "set_link_terms",
           "set_link_status"}  # fmt: skip
 DEFAULT_RULE = {"method": "equity", "residual_policy": "largest_remainder", "below_min": "skip",
@@ -71,8 +73,9 @@ UNUSED: dict[str, Any] = {
 (else an empty list)."""
 KNOWN = {
     "order": "command_id symbol side volume_lots kind price rule manual_lots stop_loss take_profit"
-             " expiry expires_at_ms token comment placed_by type",
-    "order kind": "market limit stop",
+             " expiry expires_at_ms token comment placed_by type limit_price trailing_distance"
+             " trailing_step",
+    "order kind": "market limit stop stop_limit",
     "rule": " ".join(DEFAULT_RULE),
     "residual policy": "largest_remainder largest_weight_first round_robin overflow_account",
     "below minimum": "skip skip_redistribute bump_to_min",
@@ -543,17 +546,28 @@ class Book:
         self._inputs: Event = {}
         self._rates: dict[tuple[str, str], Decimal | None] = {}
         self._margins: dict[tuple[str, str, int], Fraction | None] = {}
+        self._is_always_open = False
+        self.ended: dict[str, bool] = {}
+        """Orders that ended before they were filled whole: was it a closing one?"""
 
     # Quotes and rates, from what the record says was read.
 
     def _quote(self, symbol: str, *, fresh: bool = False) -> Ints | None:
         quote: Ints | None = self._inputs["quotes"].get(symbol)
         if fresh:
+            if not (self._is_always_open or self._is_open(symbol)):
+                raise RefusalError("market_closed")
             if quote is None:
                 raise RefusalError("no_quote")
             if self._inputs["now_ms"] - quote[2] > self._inputs["quote_max_age_ms"]:
                 raise RefusalError("stale_quote")
         return quote
+
+    def _is_open(self, symbol: str) -> bool:
+        """Sessions are [from, to) in minutes since Monday 00:00 UTC; none: always."""
+        sessions = self.symbols[symbol].get("sessions") or [[0, WEEK_MINUTES]]
+        minute = (self._inputs["now_ms"] // 60_000 + 3 * 24 * 60) % WEEK_MINUTES
+        return any(begins <= minute < ends for begins, ends in sessions)
 
     def _direct(self, base: str, quote: str) -> Decimal | None:
         for pair, is_inverse in (((base, quote), False), ((quote, base), True)):
@@ -642,16 +656,16 @@ class Book:
                 used += half_up(max(longs, shorts) * per_step)
         return used
 
-    def _see(self, inputs: Event) -> None:
-        """What a decision may look at."""
+    def _see(self, inputs: Event, *, is_always_open: bool = False) -> None:
+        """What a decision may look at; what was executed already was so in a session."""
         self._inputs, self._rates, self._margins = inputs, {}, {}
+        self._is_always_open = is_always_open
 
     # What must follow.
 
     def events(self, body: Event) -> list[Event]:
         """The events of a body, derived; RefusalError when it had to be refused."""
         self._see(body["inputs"])
-        self._said = body["events"] or [{}]
         asked = body["stimulus"]
         handler = getattr(self, f"_on_{asked['type']}", None)
         if handler is None:
@@ -684,8 +698,6 @@ class Book:
 
     def _on_define_symbols(self, asked: Event) -> list[Event]:
         check_known("margin mode", *(symbol["margin_mode"] for symbol in asked["symbols"]))
-        if any(symbol.get("sessions") for symbol in asked["symbols"]):
-            raise BeyondError("defines a symbol that does not always trade")
         return [{"type": "symbol_defined", "symbol": symbol} for symbol in asked["symbols"]]
 
     def _on_link_account(self, asked: Event) -> list[Event]:
@@ -718,7 +730,12 @@ class Book:
             None if asked.get(name) is None else self._points(asked[name], symbol)
             for name in ("stop_loss", "take_profit")
         )
-        low, high = quote[:2] if price is None else (price, price)
+        limit = asked.get("limit_price")
+        if (asked["kind"] == "stop_limit") != (limit is not None):
+            raise RefusalError("limit_price goes with a stop-limit, and only with it")
+        limit = None if limit is None else self._points(limit, symbol)
+        entry = price if limit is None else limit
+        low, high = quote[:2] if entry is None else (entry, entry)
         self._check_stops(asked["side"], sl, tp, low, high)
         placed = {
             "type": "block_placed",
@@ -738,12 +755,115 @@ class Book:
             "sl_points": sl,
             "tp_points": tp,
             "expires_at_ms": self._expiry(asked),
+            "limit_points": limit,
+            **self._trailing(asked, symbol, quote),
         }
         if asked["kind"] != "market":
             return [placed]
         if asked.get("token"):
             return [placed, self._promised(placed, asked["token"])]
         return [placed, self._allocated(placed)]
+
+    def _trailing(self, asked: Event, symbol: Event, quote: Ints) -> Event:
+        """Distance and step in points; the step is a tenth of the distance where none is given."""
+        distance, step = asked.get("trailing_distance"), asked.get("trailing_step")
+        if distance is None:
+            if step is not None:
+                raise RefusalError("trailing_invalid")
+            return {"trailing_points": None, "trailing_step_points": None}
+        points = self._points(distance, symbol)
+        if points <= quote[1] - quote[0]:
+            raise RefusalError("trailing_too_close")
+        step_points = max(1, points // 10) if step is None else self._points(step, symbol)
+        if step_points > points:
+            raise RefusalError("trailing_invalid")
+        return {"trailing_points": points, "trailing_step_points": step_points}
+
+    def _on_trail_stop(self, asked: Event) -> list[Event]:
+        block = self._block(asked["block_id"])
+        quote = self._quote(block.placed["symbol"], fresh=True)
+        assert quote is not None
+        old, stop = block.placed.get("sl_points"), None
+        if block.status == "open" and block.placed.get("trailing_points") is not None:
+            stop = trailed(block.placed, old, quote[0], quote[1])
+        least = block.placed.get("trailing_step_points") or 1
+        if stop is None or stop == old or (old is not None and abs(stop - old) < least):
+            raise RefusalError("price_not_reached")
+        return [{"type": "stop_trailed", "block_id": block.id, "sl_points": stop}]
+
+    def _on_reverse_block(self, asked: Event) -> list[Event]:
+        block = self._block(asked["block_id"])
+        symbol = self.symbols[block.placed["symbol"]]
+        quote = self._quote(symbol["name"], fresh=True)
+        assert quote is not None
+        if block.status != "open":
+            raise RefusalError("block_not_open")
+        now_ms, side = self._inputs["now_ms"], block.placed["side"]
+        close = self._close_whole(block, UUID(asked["command_id"]), "reverse")
+        lots, step = asked["volume_lots"], Fraction(symbol["volume_step"])
+        steps = self._order_steps(str(sum(block.free) * step) if lots is None else lots, symbol)
+        side = "sell" if side == "buy" else "buy"
+        sl, tp = (
+            None if asked.get(name) is None else self._points(asked[name], symbol)
+            for name in ("stop_loss", "take_profit")
+        )
+        if block.placed["rule"]["method"] == "risk_percent" and sl is None:
+            raise RefusalError("stop_loss_required")
+        self._check_stops(side, sl, tp, quote[0], quote[1])
+        placed = {
+            "type": "block_placed",
+            "block_id": str(uuid5(UUID(asked["command_id"]), "opposite")),
+            "symbol": symbol["name"],
+            "side": side,
+            "kind": "market",
+            "price_points": None,
+            "requested_steps": steps,
+            "rule": block.placed["rule"],
+            "participants": self._able_to_join(),
+            "placed_at_ms": now_ms,
+            "digits": symbol["digits"],
+            "volume_step": symbol["volume_step"],
+            "sl_points": sl,
+            "tp_points": tp,
+            "expires_at_ms": now_ms + OPENS_WITHIN_MS,
+            "origin": "reverse",
+            **self._trailing(asked, symbol, quote),
+            "reverses": block.id,
+        }
+        return [close, placed]
+
+    def _on_close_by(self, asked: Event) -> list[Event]:
+        """Per account the smaller of its two tickets; booked at once where the server nets."""
+        first, second = self._block(asked["block_id"]), self._block(asked["other_block_id"])
+        if first.status != "open" or second.status != "open":
+            raise RefusalError("block_not_open")
+        if (first.placed["symbol"] != second.placed["symbol"]) or (
+            first.placed["side"] == second.placed["side"]
+        ):
+            raise RefusalError("close_by_mismatch")
+        self._quote(first.placed["symbol"], fresh=True)
+        frees = [dict(zip(block.accounts, block.free, strict=True)) for block in (first, second)]
+        common = {a: min(frees[0][a], frees[1][a]) for a in frees[0] if a in frees[1]}
+        total, now_ms = sum(common.values()), self._inputs["now_ms"]
+        if not total:
+            raise RefusalError("nothing_to_close")
+        requests = []
+        for block in (first, second):
+            steps = [common.get(account, 0) for account in block.accounts]
+            close_id = uuid5(UUID(asked["command_id"]), block.id)
+            requests.append(self._close_request(block, close_id, steps, now_ms, True, "close_by"))
+        events = list(requests)
+        for request in requests if self._inputs.get("can_net") else ():
+            booked = {
+                "deal_ids": [],
+                "price_points": second.price,
+                "filled_steps": total,
+                "house_points_steps": 0,
+                "at_ms": now_ms,
+            }
+            booking_id = str(uuid5(UUID(asked["command_id"]), "book"))
+            events += self._close_filled(Close(event=request), booked, {}, booking_id)
+        return events
 
     def _able_to_join(self) -> Ints:
         found = [
@@ -775,7 +895,8 @@ class Book:
         if max(abs(now[0] - then[0]), abs(now[1] - then[1])) > tolerance:
             raise RefusalError("preview_quote_moved")
         real = self._inputs
-        self._see({**real, "quotes": quotes, "now_ms": at_ms, "master": master})
+        told = {**real, "quotes": quotes, "now_ms": at_ms, "master": master}
+        self._see(told, is_always_open=True)
         allocated = self._allocated(placed)
         self._see(real)
         return {**allocated, "decided_at_ms": real["now_ms"]}
@@ -787,9 +908,14 @@ class Book:
         assert quote is not None
         names = ("price", "volume_lots", "stop_loss", "take_profit")
         price, lots, *stops = (asked.get(name) for name in names)
-        if block.status != "pending" and not (price is None and lots is None):
+        limit, new_limit = placed.get("limit_points"), asked.get("limit_price")
+        if block.status != "pending" and not (price is None and lots is None and new_limit is None):
             raise RefusalError("block_not_pending")
         points, steps = placed["price_points"], placed["requested_steps"]
+        if (price is not None and points is None) or (new_limit is not None and limit is None):
+            raise RefusalError("price_not_allowed")
+        if new_limit is not None:
+            limit = self._points(new_limit, symbol)
         if price is not None:
             points = self._waiting_price(placed["side"], placed["kind"], price, symbol)
         if lots is not None:
@@ -800,11 +926,29 @@ class Book:
                 stops, (placed.get("sl_points"), placed.get("tp_points")), strict=True
             )
         )
-        waits = block.status == "pending" and points is not None
-        low, high = (points, points) if waits else quote[:2]
+        entry = (points if limit is None else limit) if block.status == "pending" else None
+        low, high = quote[:2] if entry is None else (entry, entry)
         self._check_stops(placed["side"], sl, tp, low, high)
+        trailing = self._amended_trailing(asked, placed, symbol, quote)
+        if trailing["trailing_points"] is not None and block.status == "open":
+            sl = trailed({**placed, **trailing}, sl, quote[0], quote[1])
         return [{"type": "block_amended", "block_id": block.id, "price_points": points,
-                 "requested_steps": steps, "sl_points": sl, "tp_points": tp}]  # fmt: skip
+                 "requested_steps": steps, "sl_points": sl, "tp_points": tp,
+                 "limit_points": limit, **trailing}]  # fmt: skip
+
+    def _amended_trailing(self, asked: Event, placed: Event, symbol: Event, quote: Ints) -> Event:
+        """None leaves; a distance of zero ends it."""
+        distance, step = asked.get("trailing_distance"), asked.get("trailing_step")
+        before = placed.get("trailing_points")
+        if distance is None and step is None:
+            names = ("trailing_points", "trailing_step_points")
+            return {name: placed.get(name) for name in names}
+        if distance is not None and Decimal(distance) == 0:
+            return {"trailing_points": None, "trailing_step_points": None}
+        if distance is None and before is not None:
+            distance = str(Decimal(before).scaleb(-symbol["digits"]))
+        terms = {"trailing_distance": distance, "trailing_step": step}
+        return self._trailing(terms, symbol, quote)
 
     def _check_stops(self, side: str, sl: int | None, tp: int | None, low: int, high: int) -> None:
         sign, here = (1, low) if side == "buy" else (-1, high)
@@ -879,13 +1023,16 @@ class Book:
         return {"type": "cancel_requested", "block_id": block.id, "cancel_id": str(cancel_id)}
 
     def _on_outside_fill(self, asked: Event) -> list[Event]:
-        """A deal on the master that nobody ordered: closes what it is against, opens the rest."""
+        return self._taken_up(asked, is_closing=True, origin="outside")
+
+    def _taken_up(self, asked: Event, *, is_closing: bool, origin: str) -> list[Event]:
+        """A deal on the master that nobody waits for: closes what it is against, opens the rest."""
         symbol, left = self._symbol(asked["symbol"]), asked["steps"]
         here = [asked["price_points"], asked["price_points"], self._inputs["now_ms"]]
         quotes = {**self._inputs["quotes"], symbol["name"]: here}
-        self._see({**self._inputs, "quotes": quotes})
+        self._see({**self._inputs, "quotes": quotes}, is_always_open=True)
         events: list[Event] = []
-        for block in self.blocks.values():
+        for block in self.blocks.values() if is_closing else ():
             is_against = block.placed["side"] != asked["side"]
             if (
                 left
@@ -897,7 +1044,7 @@ class Book:
                 if total:
                     left -= total
                     events += self._closed_by_deal(block, total, asked, "outside")
-        return events + (self._opened_by_deal(left, asked, symbol) if left else [])
+        return events + (self._opened_by_deal(left, asked, symbol, origin) if left else [])
 
     def _closed_by_deal(self, block: Block, total: int, asked: Event, reason: str) -> list[Event]:
         """`total` of what nobody closes yet, pro rata, at the deal's price."""
@@ -914,7 +1061,7 @@ class Book:
         }
         return [request, *self._close_filled(Close(event=request), common, asked["rates"])]
 
-    def _opened_by_deal(self, steps: int, asked: Event, symbol: Event) -> list[Event]:
+    def _opened_by_deal(self, steps: int, asked: Event, symbol: Event, origin: str) -> list[Event]:
         method = self.rule["method"] if self.rule["method"] in DIVIDING else "equity"
         changed = {"method": method, "custom": "", "cap_policy": "clip_redistribute",
                    "below_min": "skip_redistribute"}  # fmt: skip
@@ -933,7 +1080,7 @@ class Book:
             "placed_at_ms": self._inputs["now_ms"],
             "digits": symbol["digits"],
             "volume_step": symbol["volume_step"],
-            "origin": "outside",
+            "origin": origin,
         }
         try:
             allocated = self._allocated(placed)
@@ -965,7 +1112,14 @@ class Book:
         if block.status != "pending":
             raise RefusalError("block_not_pending")
         kind, price = block.placed["kind"], block.placed["price_points"]
-        if not is_reached(block.placed["side"], kind, price, quote):
+        reverses = block.placed.get("reverses")
+        if reverses is not None:
+            if any(close.event["block_id"] == reverses for close in self.closes.values()):
+                raise RefusalError("the closing is on its way")
+            if reverses in self.blocks:
+                return [{"type": "block_cancelled", "block_id": block.id,
+                         "code": "reverse_not_closed", "raw": ""}]  # fmt: skip
+        elif price is None or not is_reached(block.placed["side"], kind, price, quote):
             raise RefusalError("price_not_reached")
         try:
             return [self._allocated(block.placed)]
@@ -1132,7 +1286,8 @@ class Book:
             return [max(1, half_up(cost * COST_SCALE)) for cost in costs if cost is not None]
         if method != "risk_percent":
             return None
-        entry = placed["price_points"] if placed["kind"] == "limit" else None
+        limits = {"limit": "price_points", "stop_limit": "limit_points"}
+        entry = placed[limits[placed["kind"]]] if placed["kind"] in limits else None
         if entry is None:
             entry = quote[1] if placed["side"] == "buy" else quote[0]
         rate = self.rate(symbol["quote_currency"], currency)
@@ -1362,11 +1517,10 @@ class Book:
         try:
             order = self._order(asked["order_id"])
         except RefusalError:
-            first = self._said[0]
-            is_late = first.get("origin") == "late" or first.get("reason") == "outside"
-            if asked.get("symbol") and is_late:
-                raise BeyondError("takes up a fill after its order's end") from None
-            raise
+            if not asked.get("symbol") or asked.get("side") is None:
+                raise
+            is_closing = self.ended.get(asked["order_id"], asked["order_id"] not in self.blocks)
+            return self._taken_up(asked, is_closing=is_closing, origin="late")
         if asked["leaves_steps"] > 0:
             names = ("order_id", "deal_id", "steps", "price_points")
             return [{"type": "order_partly_filled", **{name: asked[name] for name in names}}]
@@ -1414,12 +1568,20 @@ class Book:
         }
         leaving = {m.account_id for m in self.members.values() if m.status == DETACHING}
         late = self._all_of(order, shares, leaving)
-        if not any(late):
-            return [filled]
-        close_id = uuid5(UUID(order.id), "leavers")
-        return [filled, self._close_request(order, close_id, late, at_ms, True)]
+        events = [filled]
+        old = order.placed.get("sl_points")
+        if order.placed.get("trailing_points") is not None:
+            stop = trailed(order.placed, old, price, price)
+            if stop != old:
+                events.append({"type": "stop_trailed", "block_id": order.id, "sl_points": stop})
+        if any(late):
+            close_id = uuid5(UUID(order.id), "leavers")
+            events.append(self._close_request(order, close_id, late, at_ms, True))
+        return events
 
-    def _close_filled(self, close: Close, common: Event, rates: Event) -> list[Event]:
+    def _close_filled(
+        self, close: Close, common: Event, rates: Event, booking_id: str = ""
+    ) -> list[Event]:
         asked, block = close.event, self.blocks[close.event["block_id"]]
         accounts, zeros = asked["account_ids"], [0] * len(asked["steps"])
         steps = apportion(asked["steps"], zeros, common["filled_steps"], accounts)
@@ -1433,7 +1595,8 @@ class Book:
             "steps": steps,
             "pnl_minor": pnl,
             "rates": used,
-            "booking_id": str(uuid5(UUID(asked["close_id"]), f"book:{common['deal_ids'][-1]}")),
+            "booking_id": booking_id
+            or str(uuid5(UUID(asked["close_id"]), f"book:{common['deal_ids'][-1]}")),
             **common,
         }
         if sum(block.open) == sum(steps):
@@ -1564,9 +1727,16 @@ class Book:
         self.members[event["account_id"]].status = STATUS_OF[event["status"]]
 
     def _apply_block_amended(self, event: Event) -> None:
-        names = ("price_points", "requested_steps", "sl_points", "tp_points")
         block = self.blocks[event["block_id"]]
-        block.placed = {**block.placed, **{name: event[name] for name in names}}
+        block.placed = {**block.placed, **event, "type": "block_placed"}
+
+    _apply_stop_trailed = _apply_block_amended
+
+    def _end_order(self, order_id: str, *, is_closing: bool) -> None:
+        """A fill of it may still come."""
+        self.ended[order_id] = is_closing
+        while len(self.ended) > KEPT_ENDED:
+            del self.ended[next(iter(self.ended))]
 
     def _apply_symbol_defined(self, event: Event) -> None:
         self.symbols[event["symbol"]["name"]] = event["symbol"]
@@ -1623,7 +1793,8 @@ class Book:
         del self.waiting[event["booking_id"]]
 
     def _apply_block_cancelled(self, event: Event) -> None:
-        del self.blocks[event["block_id"]]
+        if self.blocks.pop(event["block_id"]).status == "sent":
+            self._end_order(event["block_id"], is_closing=False)
 
     _apply_block_rejected = _apply_block_closed = _apply_block_cancelled
 
@@ -1638,6 +1809,8 @@ class Book:
         block.status, block.price = "open", event["price_points"]
         block.open, block.base = event["steps"].copy(), event["steps"].copy()
         block.opened_by = event["deal_ids"]
+        if event["filled_steps"] < sum(block.target):
+            self._end_order(block.id, is_closing=False)
         block.deals, block.filled, block.point_steps = [], 0, 0
         self._expose(block, block.accounts, event["steps"], 1)
         self.waiting[event["booking_id"]] = {}
@@ -1661,6 +1834,7 @@ class Book:
 
     def _apply_close_ended(self, event: Event) -> None:
         self._lift(event).rebase()
+        self._end_order(event["close_id"], is_closing=True)
 
     def _lift(self, event: Event) -> Block:
         """Take the close's reservation back; its block."""
@@ -1677,6 +1851,7 @@ class Book:
             block.open[ticket - block.first_ticket] -= steps
         if event["filled_steps"] != asked["order_steps"]:
             block.rebase()
+            self._end_order(event["close_id"], is_closing=True)
         self._expose(block, event["account_ids"], event["steps"], -1)
         for account, amount in zip(event["account_ids"], event["pnl_minor"], strict=True):
             self.members[account].balance += amount
@@ -1697,6 +1872,13 @@ def is_reached(side: str, kind: str, price: int, quote: Ints) -> bool:
     if side == "buy":
         return quote[1] <= price if kind == "limit" else quote[1] >= price
     return quote[0] >= price if kind == "limit" else quote[0] <= price
+
+
+def trailed(placed: Event, stop: int | None, bid: int, ask: int) -> int | None:
+    """Where a trailing stop loss is after this quote: it only ever becomes tighter."""
+    sign, price = (1, bid) if placed["side"] == "buy" else (-1, ask)
+    candidate: int = price - placed["trailing_points"] * sign
+    return candidate if stop is None or (candidate - stop) * sign > 0 else stop
 
 
 # --- the journal ---------------------------------------------------------------------------------

@@ -25,8 +25,10 @@ from apps.core.book.codec import decode, encode, pack, vec
 from apps.core.book.decide import preview
 from apps.core.book.records import GENESIS, Body, Record, digest_of
 from apps.core.book.terms import LinkTerms
+from apps.core.sessions import minute_of_week
 from apps.engine.export import lines_of
-from tests.core_book.world import PRICES, World
+from tests.core_book.server import Deal
+from tests.core_book.world import PRICES, SYMBOLS, World
 
 VERIFIER = Path(__file__).resolve().parents[2] / "scripts" / "auditor" / "verify_journal.py"
 
@@ -289,7 +291,7 @@ def test_every_life_with_terms_stops_amendments_and_outside_trades_is_right(
 
 
 def test_those_lives_use_every_method_every_limit_and_every_event() -> None:
-    methods, reasons, kinds = set[str](), set[int](), set[str]()
+    methods, reasons, kinds, origins = set[str](), set[int](), set[str](), set[str]()
     for seed in LIVES:
         world = World(seed)
         for _ in range(200):
@@ -300,9 +302,19 @@ def test_those_lives_use_every_method_every_limit_and_every_event() -> None:
                 reasons |= set(event.reasons.tolist())
             if isinstance(event, ev.BlockPlaced):
                 methods.add(str(event.rule.method))
+                origins |= {event.origin, event.kind}
+            if isinstance(event, ev.CloseRequested):
+                origins.add(event.reason)
     assert methods == {str(method) for method in Method} - {"custom"}
-    assert reasons >= {0, 1, 2, 3, 10, 11, 12, 13, 14, 19, 20, 21, 30, 32, 33, 35}
-    assert kinds >= {"BlockAmended", "LinkTermsSet", "LinkStatusSet", "BlockRejected"}
+    assert reasons >= {0, 1, 2, 3, 10, 11, 12, 13, 19, 20, 21, 30, 32, 33, 35}
+    assert kinds >= {
+        "BlockAmended",
+        "LinkTermsSet",
+        "LinkStatusSet",
+        "BlockRejected",
+        "StopTrailed",
+    }
+    assert origins >= {"outside", "late", "reverse", "stop_limit", "stop_loss", "close_by"}
 
 
 def with_terms() -> World:
@@ -418,6 +430,30 @@ def test_an_order_with_the_token_of_a_preview_is_divided_by_the_previewed_quotes
     assert status == 0, said
 
 
+def test_an_order_outside_the_symbols_sessions_is_named(tmp_path: Path) -> None:
+    """The symbol's own record is changed by the forger: closed at the minute of the order."""
+    world = World(45, accounts=5, moods=False)
+    minute = minute_of_week(world.now_ms)
+    sessions = {"inside": ((minute, minute + 60),), "outside": ((minute + 60, minute + 120),)}
+    for name, times in sessions.items():
+        world = World(45, accounts=5, moods=False)
+        world.tick()
+        at = len(world.records)
+        info = msgspec.structs.replace(SYMBOLS[0], sessions=sessions["inside"])
+        world.tell(c.DefineSymbols(command_id=world.new_id(), symbols=[info]))
+        world.place("3.21")
+        told = msgspec.structs.replace(info, sessions=times)
+        stimulus = msgspec.structs.replace(world.bodies[at].stimulus, symbols=[told])
+        body = msgspec.structs.replace(
+            world.bodies[at], stimulus=stimulus, events=[ev.SymbolDefined(symbol=told)]
+        )
+        records = list(world.records)
+        records[at] = msgspec.structs.replace(records[at], body=encode(body))
+        status, said = audit(exported(world, chained(records), tmp_path / name))
+        assert status == (0 if name == "inside" else 1), said
+        assert ("market_closed" in said) == (name == "outside")
+
+
 def test_a_bust_is_mirrored_and_a_forged_mirror_is_named(tmp_path: Path) -> None:
     world = World(44, accounts=6, moods=False)
     world.tick()
@@ -425,6 +461,9 @@ def test_a_bust_is_mirrored_and_a_forged_mirror_is_named(tmp_path: Path) -> None
     world.settle()
     filled = next(e for b in world.bodies for e in b.events if isinstance(e, ev.BlockFilled))
     for deal in (filled.deal_ids[0], "never"):
+        world.server.deals[f"reversal of {deal}"] = Deal(
+            filled.filled_steps, filled.price_points, filled.filled_steps
+        )
         world.tell(
             c.BustReported(
                 command_id=world.new_id(),
@@ -459,15 +498,15 @@ def raw(world: World, change: Callable[[dict[str, Any]], None]) -> list[Record]:
 
 
 BEYOND: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
-    "a command": (lambda b: b["stimulus"].update(type="reverse_block"), "holds a 'reverse_block'"),
+    "a command": (lambda b: b["stimulus"].update(type="halt_book"), "holds a 'halt_book'"),
     "an event": (lambda b: b["events"].append({"type": "halted"}), "holds an event 'halted'"),
     "an option of an order": (
-        lambda b: b["stimulus"].update(trailing_points=30),
-        "uses the order 'trailing_points'",
+        lambda b: b["stimulus"].update(iceberg_lots="1.00"),
+        "uses the order 'iceberg_lots'",
     ),
     "a kind of order": (
-        lambda b: b["stimulus"].update(kind="stop_limit"),
-        "uses the order kind 'stop_limit'",
+        lambda b: b["stimulus"].update(kind="fixing"),
+        "uses the order kind 'fixing'",
     ),
     "an option of a rule": (
         lambda b: b["events"][0]["rule"].update(mirror=True) or b["stimulus"].update(
@@ -476,8 +515,8 @@ BEYOND: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
         "uses the rule 'mirror'",
     ),
     "a field of an event": (
-        lambda b: b["events"][0].update(trailing_points=30),
-        "uses 'trailing_points' of the event 'block_placed'",
+        lambda b: b["events"][0].update(iceberg_steps=100),
+        "uses 'iceberg_steps' of the event 'block_placed'",
     ),
 }  # fmt: skip
 
@@ -500,7 +539,7 @@ def test_what_a_newer_book_has_and_did_not_use_is_right(tmp_path: Path) -> None:
     world.place("3.21", "EURUSD")
 
     def change(body: dict[str, Any]) -> None:
-        body["stimulus"].update(trailing_points=None, hidden=False)
-        body["events"][0].update(trailing_points=None, tags=[])
+        body["stimulus"].update(iceberg_lots=None, hidden=False)
+        body["events"][0].update(iceberg_steps=None, tags=[])
 
     assert audit(exported(world, raw(world, change), tmp_path / "j"))[0] == 0

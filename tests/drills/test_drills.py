@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,23 @@ def test_nothing_is_lost_and_nothing_happens_twice_whatever_dies() -> None:
     assert status == 0, said
     assert said.count("the server executed every order once") == 5
     assert "records of a stale owner 0" in said
+
+
+@pytest.mark.slow
+def test_deals_taken_back_and_clocks_that_jump_leave_the_books_equal() -> None:
+    status, said = drill("bust", "clock")
+    assert "✗" not in said, said
+    assert status == 0, said
+    assert said.count("the server executed every order once") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_full_disk_loses_nothing_that_was_acknowledged() -> None:
+    status, said = drill("disk")
+    assert "✗" not in said, said
+    assert status == 0, said
+    assert "PostgreSQL said DiskFull" in said
 
 
 @pytest.mark.slow
