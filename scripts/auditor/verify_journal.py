@@ -559,7 +559,7 @@ class Book:
                 raise RefusalError("market_closed")
             if quote is None:
                 raise RefusalError("no_quote")
-            if self._inputs["now_ms"] - quote[2] > self._inputs["quote_max_age_ms"]:
+            if abs(self._inputs["now_ms"] - quote[2]) > self._inputs["quote_max_age_ms"]:
                 raise RefusalError("stale_quote")
         return quote
 
