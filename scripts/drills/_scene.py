@@ -50,7 +50,7 @@ class Load:
         self.given_up = 0
         self._numbers = itertools.count()
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._run) for _ in range(THREADS)]
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(THREADS)]
         self.failures: list[str] = []
 
     @property

@@ -15,7 +15,8 @@ import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -139,7 +140,32 @@ async def drilled(here: Place, chosen: list[str], *, long: bool, seed: int) -> b
         for name in ("postgres", "redis"):  # the twentieth kill is answered as soon as the first
             spec = by_name[name].spec
             by_name[name].spec = dataclasses.replace(spec, restart_delays_s=_STORE_AGAIN_S)
-        return await asyncio.to_thread(_perform, chosen, by_name, long, seed)
+        return await _in_thread(lambda: _perform(chosen, by_name, long, seed))
+
+
+async def _in_thread(work: Callable[[], bool]) -> bool:
+    """In a thread that an interrupted drill does not wait for: its callers never give up."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[bool] = loop.create_future()
+
+    def settle(result: bool | None, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(bool(result))
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as error:
+            loop.call_soon_threadsafe(settle, None, error)
+        else:
+            loop.call_soon_threadsafe(settle, result, None)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await done
 
 
 def _spec(name: str, argv: tuple[str, ...], env: dict[str, str], ready: str) -> Spec:
