@@ -159,7 +159,11 @@ def perform(
     began_s = time.monotonic()
     with load:
         scene.pause(0.5, 1.0)
-        figures: Figures = drill.disturb(scene)
+        try:
+            figures: Figures = drill.disturb(scene)
+        except Exception as error:
+            error.add_note(f"callers that ended: {load.failures}; given up: {load.given_up}")
+            raise
     if hasattr(drill, "tidy"):
         figures |= drill.tidy(scene, load.given_up)
     connections.close_all()
