@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import importlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -63,8 +64,18 @@ def main(arguments: Sequence[str]) -> int:
     together = [name for name in chosen if name not in ALONE]
     stacks = [together] if together else []
     stacks += [[name] for name in chosen if name in ALONE]
-    met = [_on_a_stack(names, long=options.long, seed=options.seed) for names in stacks]
-    return 0 if all(met) else 1
+    if len(stacks) == 1:
+        return 0 if _on_a_stack(stacks[0], long=options.long, seed=options.seed) else 1
+    flags = [*(["--long"] if options.long else []), "--seed", str(options.seed)]
+    return max(_in_a_process([*names, *flags]) for names in stacks)
+
+
+def _in_a_process(arguments: list[str]) -> int:
+    """Exit status. A process serves one stack: settings are read once."""
+    argv = [sys.executable, "-m", "scripts.launcher", "drill", *arguments]
+    with subprocess.Popen(argv, cwd=ROOT) as child:
+        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        return child.wait()
 
 
 def _on_a_stack(chosen: list[str], *, long: bool, seed: int) -> bool:
