@@ -221,6 +221,8 @@ async def _read_server(
             for deal in deals.items:
                 if deal.kind == "fill" and deal.command_id:
                     orders[deal.command_id] += deal.steps
+                elif deal.kind == "correction" and deal.steps:  # a bust closes what it opened
+                    orders[f"reversal {deal.deal_id}"] += deal.steps
             if deals.next is None:
                 return balances, orders
             since = deals.next

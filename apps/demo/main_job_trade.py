@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from apps.core.book.commands import CancelBlock, CloseBlock, Command, OrderKind, PlaceBlock, Side
-from apps.core.errors import RejectedError, UnavailableError
+from apps.core.errors import NotFoundError, RejectedError, UnavailableError
 from apps.demo.main_job_calls import patiently
 from apps.demo.main_job_setup import Stage
 from apps.engine import client
@@ -24,6 +24,8 @@ SYMBOLS = ("EURUSD", "GBPUSD", "USDJPY", "AUDUSD", "EURJPY")
 THREADS = 4
 OPEN_WITHIN_S = 20.0
 TRIGGER_WITHIN_S = 3.0
+CANCEL_WITHIN_S = 8.0
+"""An order that a dead server is asked to cancel may be filled first when it is back."""
 POLL_S = 0.1
 
 
@@ -107,9 +109,11 @@ class Trader:
         """Whether it is off. An order that the server has already may still be filled."""
         command = CancelBlock(command_id=self._id(number, "cancel"), block_id=block_id)
         outcome = self._execute(command)
-        if outcome is None:
-            return False
-        if outcome.result["status"] == "cancelling" and self._wait_until_open(block_id, 2.0):
+        if outcome is None:  # it opened before, or was refused at its trigger
+            return not self._wait_until_open(block_id, 2.0)
+        if outcome.result["status"] == "cancelling" and self._wait_until_open(
+            block_id, CANCEL_WITHIN_S
+        ):
             with self.trades.lock:
                 self.trades.cut.add(block_id)
             return False
@@ -150,7 +154,7 @@ class Trader:
 
         try:
             outcome = patiently(ask, on_unknown=self._count_unknown)
-        except RejectedError as error:
+        except (RejectedError, NotFoundError) as error:  # not found: refused by the server since
             with self.trades.lock:
                 self.trades.refused[error.code] = self.trades.refused.get(error.code, 0) + 1
             return None

@@ -28,6 +28,7 @@ from apps.core.book.commands import (
     AdjustBalance,
     AdvanceStops,
     AnyStimulus,
+    BustReported,
     DefineSymbols,
     ExpireBlock,
     FillReported,
@@ -318,6 +319,8 @@ class BookActor:
         for item, record, body in done:
             self._recent[record.command_id] = (record.seq, body)
             self._answers.committed(item.request_id, record.seq, body)
+            if isinstance(body.stimulus, BustReported) and (refused := refusal(body)) is not None:
+                log.error("bust_not_mirrored", code=refused.code, message=refused.message)
         while len(self._recent) > KEPT_COMMANDS:
             self._recent.popitem(last=False)
         self._push_intents(maybe_sent=False)

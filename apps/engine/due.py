@@ -25,7 +25,7 @@ def due(state: BookState, block: Block, quote: QuoteIn | None, at_ms: int) -> Du
         expires_at_ms = block.expires_at_ms
         if expires_at_ms is not None and expires_at_ms <= at_ms:
             return None if is_being_cancelled(state, block) else ExpireBlock
-    if quote is None or quote.at_ms < at_ms - QUOTE_MAX_AGE_MS:
+    if quote is None or abs(at_ms - quote.at_ms) > QUOTE_MAX_AGE_MS:
         return None
     if not is_open(state.sessions.get(block.symbol, ()), at_ms):
         return None

@@ -16,7 +16,7 @@ from apps.core.book.state import BookState
 from apps.core.errors import CorruptionError
 from apps.engine import sql
 
-STATE_VERSION = "2"
+STATE_VERSION = "3"
 """Of a snapshot. Another version is not read: the book is replayed from its first record."""
 _PAGE = 500
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
+import structlog
 from redis.asyncio import Redis
 
 from apps.engine import channels, sql
 from apps.engine.journal import Pool
 
+log = structlog.get_logger("engine.lease")
 EXPIRY_S = 5.0
 """A lease not renewed for this long may be taken by another engine."""
 HEARTBEAT_S = 1.0
@@ -26,18 +28,25 @@ class Leases:
     async def take(self, broker: str, book_id: UUID, *, steal_own: bool) -> int | None:
         """The new epoch, or None while another engine holds the book.
 
-        `steal_own`: a lease with our own name is a former self's and may be taken at once.
+        `steal_own`: a lease with our own name is a former self's and may be taken at once. The
+        former owner's database sessions are ended first: frozen inside a transaction, it would
+        keep its locks, and whoever follows would wait for as long as it is frozen.
         """
+        parameters = {
+            "book": book_id,
+            "owner": self.owner,
+            "sessions": sql.SESSIONS,
+            "expiry_s": EXPIRY_S,
+            "steal_own": steal_own,
+        }
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(
-                sql.statement(broker, sql.TAKE_LEASE),
-                {
-                    "book": book_id,
-                    "owner": self.owner,
-                    "expiry_s": EXPIRY_S,
-                    "steal_own": steal_own,
-                },
-            )
+            held = await connection.execute(sql.statement(broker, sql.IS_HELD), parameters)
+            if await held.fetchone() == (True,):
+                return None
+            ended = await connection.execute(sql.statement(broker, sql.FENCE), parameters)
+            if ended.rowcount:
+                log.warning("former_owner_fenced", book=str(book_id), sessions=ended.rowcount)
+            cursor = await connection.execute(sql.statement(broker, sql.TAKE_LEASE), parameters)
             row = await cursor.fetchone()
         return int(row[0]) if row else None
 

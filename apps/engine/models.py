@@ -28,12 +28,16 @@ class JournalRecord(models.Model):
 
 
 class Lease(models.Model):
-    """Who runs a book. Every append checks `epoch`; a take-over raises it by one."""
+    """Who runs a book. Every append checks `epoch`; a take-over raises it by one.
+
+    `sessions`: the name of the owner's database sessions (application_name).
+    """
 
     book_id = models.UUIDField(primary_key=True)
     owner = models.CharField(max_length=120)
     epoch = models.BigIntegerField()
     heartbeat_at = models.DateTimeField()
+    sessions = models.CharField(max_length=63, default="", db_default="")
 
     def __str__(self) -> str:
         return f"{self.book_id}: {self.owner} epoch {self.epoch}"
@@ -61,3 +65,44 @@ class ProjectionCursor(models.Model):
 
     def __str__(self) -> str:
         return f"{self.book_id} to {self.seq}"
+
+
+class Reconciliation(models.Model):
+    """The last comparison of a book with its trading server.
+
+    `accounts`: balances compared; `tickets_of`: accounts whose tickets were compared this time.
+    """
+
+    book_id = models.UUIDField(primary_key=True)
+    at = models.DateTimeField()
+    accounts = models.IntegerField()
+    tickets_of = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.book_id} at {self.at}"
+
+
+class Difference(models.Model):
+    """What the trading server says otherwise than the book; deleted when it is gone.
+
+    `account_id`, `ticket_id` 0: the master's, none. Times: first and last seen.
+    """
+
+    book_id = models.UUIDField()
+    kind = models.CharField(max_length=16)
+    account_id = models.BigIntegerField()
+    ticket_id = models.BigIntegerField()
+    expected = models.CharField(max_length=120)
+    found = models.CharField(max_length=120)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["book_id", "kind", "account_id", "ticket_id"], name="difference_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.account_id}: {self.found} instead of {self.expected}"

@@ -1,11 +1,19 @@
-"""Trades from outside and late fills, put in order: those missed while no engine listened first."""
+"""Trades and busts from outside and late fills: those missed while no engine listened first."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from uuid import UUID
 
-from apps.core.book.commands import AnyStimulus, FillReported, OutsideFill, ServerClosed
+from apps.core.book.commands import (
+    AnyStimulus,
+    BustReported,
+    FillReported,
+    OutsideFill,
+    ServerClosed,
+)
+
+FromOutside = OutsideFill | BustReported | FillReported | ServerClosed
 
 
 class OutsideTrades:
@@ -17,9 +25,9 @@ class OutsideTrades:
 
     def __init__(self, tell: Callable[[AnyStimulus], None]) -> None:
         self._tell = tell
-        self._held: dict[UUID, OutsideFill | FillReported | ServerClosed] | None = {}
+        self._held: dict[UUID, FromOutside] | None = {}
 
-    def take(self, fill: OutsideFill | FillReported | ServerClosed) -> None:
+    def take(self, fill: FromOutside) -> None:
         if self._held is None:
             self._tell(fill)
         else:

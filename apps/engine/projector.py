@@ -39,6 +39,10 @@ class Projector:
         self._behind[book_id] = seq
         self._wake.set()
 
+    def forget(self, book_id: UUID) -> None:
+        """The book is another engine's now: it projects it."""
+        self._behind.pop(book_id, None)
+
     async def run(self) -> None:
         while True:
             try:

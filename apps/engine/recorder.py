@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from apps.engine.frames import Marks
 from apps.engine.pgarray import register
 from apps.engine.projection import instant
 from apps.engine.projector import connect
-from apps.engine.session import ServerSession
+from apps.engine.session import ServerSession, now_ms
 
 log = structlog.get_logger("engine.recorder")
 BARS_EVERY_S = 5.0
@@ -69,7 +69,7 @@ class Recorder:
         last_minute = -1
         while True:
             await asyncio.sleep(BARS_EVERY_S)
-            now = datetime.now(tz=UTC).replace(microsecond=0)
+            now = instant(now_ms()).replace(microsecond=0)
             whole = now.minute != last_minute
             last_minute = now.minute
             marks = dict(self._marks())

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import msgspec
+import psycopg
 import structlog
 from django.conf import settings
 from psycopg import AsyncConnection
@@ -20,12 +21,14 @@ from apps.engine import channels, discovery, sql
 from apps.engine.actor import BookActor
 from apps.engine.answers import Answers
 from apps.engine.backfill import Backfill
+from apps.engine.differences import EVERY_S
 from apps.engine.discovery import BookRow
 from apps.engine.frames import Marks
 from apps.engine.journal import Journal, LeaseLostError, Pool
 from apps.engine.lease import HEARTBEAT_S, Leases
 from apps.engine.projector import Projector
 from apps.engine.publisher import Publisher
+from apps.engine.reconciler import Reconciler
 from apps.engine.recorder import Recorder
 from apps.engine.requests import Requests
 from apps.engine.session import ServerSession, now_ms
@@ -60,9 +63,13 @@ class BrokerRuntime:
 
 
 class Engine:
-    """`only`: the brokers to serve (all when empty). `owner`: stable over restarts."""
+    """`only`: the brokers to serve (all when empty). `owner`: stable over restarts.
+    `compare_every_s`: books with their servers."""
 
-    def __init__(self, owner: str, only: list[str] | None = None) -> None:
+    def __init__(
+        self, owner: str, only: list[str] | None = None, compare_every_s: float = EVERY_S
+    ) -> None:
+        self._compare_every_s = compare_every_s
         self.owner = owner
         self._only = set(only or [])
         self._brokers: dict[str, BrokerRuntime] = {}
@@ -139,13 +146,23 @@ class Engine:
     async def _heartbeat(self) -> None:
         while True:
             for broker in list(self._brokers.values()):
-                for book_id in await self._leases.renew(broker.slug, broker.epochs()):
+                for book_id in await self._renew(broker):
                     log.error("lease_lost", broker=broker.slug, book=str(book_id))
                     await self._drop(broker, book_id)
                 ready = {b for b, r in broker.books.items() if r.actor.ready.is_set()}
                 await self._leases.announce(broker.slug, ready)
                 await self._announce(broker)
             await asyncio.sleep(HEARTBEAT_S)
+
+    async def _renew(self, broker: BrokerRuntime) -> set[UUID]:
+        """The books that are lost. After an outage, or fenced, every pooled session is dead: they
+        are replaced at once, not one by one as they fail."""
+        try:
+            return await self._leases.renew(broker.slug, broker.epochs())
+        except psycopg.OperationalError as error:
+            log.error("heartbeat_failed", broker=broker.slug, error=str(error))
+            await self._pool.check()
+            return await self._leases.renew(broker.slug, broker.epochs())
 
     async def _announce(self, broker: BrokerRuntime) -> None:
         """For the status page; forgotten by itself when this process dies."""
@@ -189,7 +206,14 @@ class Engine:
         recorder = Recorder(
             slug, lambda: self._marks_of(broker), lambda: list(broker.sessions.values())
         )
+        reconciler = Reconciler(
+            slug,
+            self._pool,
+            lambda: [running.actor for running in broker.books.values()],
+            self._compare_every_s,
+        )
         broker.tasks.append(asyncio.create_task(_for_ever("projector", projector.run)))
+        broker.tasks.append(asyncio.create_task(_for_ever("reconciler", reconciler.run)))
         broker.tasks.append(asyncio.create_task(_for_ever("recorder", recorder.run)))
         return broker
 
@@ -229,6 +253,7 @@ class Engine:
             except LeaseLostError as error:
                 log.error("lease_lost", book=str(actor.row.book_id), detail=str(error))
                 broker.books.pop(actor.row.book_id, None)
+                broker.projector.forget(actor.row.book_id)
                 return
             except Exception:
                 log.exception("book_failed", book=str(actor.row.book_id))
@@ -243,6 +268,7 @@ class Engine:
 
     async def _drop(self, broker: BrokerRuntime, book_id: UUID) -> None:
         running = broker.books.pop(book_id, None)
+        broker.projector.forget(book_id)
         if running is not None:
             running.task.cancel()
             await asyncio.gather(running.task, return_exceptions=True)

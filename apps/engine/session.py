@@ -11,6 +11,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 import structlog
 
 from apps.core.book.commands import (
+    BustReported,
     FillReported,
     OrderEnded,
     OutsideFill,
@@ -23,6 +24,7 @@ from apps.core.errors import ProrataError
 from apps.engine import discovery
 from apps.engine.bars import BarBuilder
 from apps.engine.discovery import ServerRow
+from apps.engine.outside import FromOutside
 from apps.servers import events as ev
 from apps.servers.base import TradingServer
 from apps.servers.registry import open_server
@@ -35,7 +37,7 @@ REPLAY_WITHIN_S = 60.0
 
 Report = FillReported | OrderEnded
 Listener = Callable[[Report], None]
-OutsideListener = Callable[[OutsideFill | FillReported | ServerClosed], None]
+OutsideListener = Callable[[FromOutside], None]
 _TICKETS_PER_BOOK = 1 << 32
 OwnListener = Callable[[ev.Fill], None]
 
@@ -183,6 +185,8 @@ class ServerSession:
         if isinstance(event, ev.Fill) and event.position_id is not None:
             for listener in list(self._own.values()):
                 listener(event)
+        if isinstance(event, ev.TradeBusted):
+            self._busted(event)
         report = to_report(event, self.specs)
         if report is not None and report.order_id in self._listeners:
             self._listeners[report.order_id](report)
@@ -226,6 +230,25 @@ class ServerSession:
                 reason="stop_out" if ticket_id in self._stopped_out else "server",
                 server_seq=fill.seq,
                 at_ms=fill.at_ms,
+            )
+        )
+
+    def _busted(self, bust: ev.TradeBusted) -> None:
+        listener = self._masters.get(bust.login)
+        if listener is None:
+            return
+        listener(
+            BustReported(
+                command_id=uuid5(NAMESPACE_OID, f"bust:{bust.login}:{bust.busted_deal_id}"),
+                busted_deal_id=bust.busted_deal_id,
+                deal_id=bust.deal_id,
+                symbol=bust.symbol,
+                side="buy" if bust.side > 0 else "sell",
+                steps=bust.steps,
+                price_points=self.specs[bust.symbol].to_points(bust.price),
+                rates=bust.rates,
+                server_seq=bust.seq,
+                at_ms=bust.at_ms,
             )
         )
 

@@ -5,18 +5,25 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import LiteralString
+from uuid import uuid4
 
 from django.conf import settings
+from django.db import connections
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from tenants.door import qualified
 
+SESSIONS = f"prorata-{uuid4().hex}"
+"""The name of all of this process's database sessions: a lease holds its owner's, so that whoever
+takes it over can end what a frozen owner has left open."""
 _TABLES = {
     "journal": "engine_journal",
     "lease": "engine_lease",
     "snapshot": "engine_snapshot",
     "cursor": "engine_projectioncursor",
+    "reconciliation": "engine_reconciliation",
+    "difference": "engine_difference",
     "block": "allocation_block",
     "allocation": "allocation_allocation",
     "ticket": "allocation_ticket",
@@ -26,6 +33,7 @@ _TABLES = {
     "equity_point": "allocation_equitypoint",
     "bar": "allocation_bar",
     "link": "accounts_link",
+    "account": "accounts_tradingaccount",
     "master": "accounts_master",
     "symbol": "accounts_symbol",
     "user": "accounts_user",
@@ -46,11 +54,15 @@ def conninfo() -> str:
         password=database["PASSWORD"] or None,
         host=database["HOST"] or None,
         port=database["PORT"] or None,
-        application_name="prorata-engine",
+        application_name=SESSIONS,
     )
 
 
-@lru_cache(maxsize=4096)
+def name_django_sessions() -> None:
+    """Django's own connections of this process, opened from here on, carry SESSIONS too."""
+    connections.databases["default"].setdefault("OPTIONS", {})["application_name"] = SESSIONS
+
+
 @lru_cache(maxsize=4096)
 def statement(broker: str, template: LiteralString) -> sql.Composed:
     """`template` with {journal}, {lease} … replaced by the broker's own tables."""
@@ -94,11 +106,27 @@ WHERE book_id = %(book)s AND command_id = ANY(%(commands)s)
 
 HEADS = "SELECT book_id, max(seq) FROM {journal} GROUP BY book_id"
 
+# Without a lock: a standby that asks again and again neither waits for the owner's appends nor
+# makes them wait.
+IS_HELD = """
+SELECT NOT ((%(steal_own)s AND owner = %(owner)s)
+    OR heartbeat_at < clock_timestamp() - make_interval(secs => %(expiry_s)s))
+FROM {lease} WHERE book_id = %(book)s
+"""
+
+# A lease that was given up (heartbeat of 1970) has left nothing open.
+FENCE = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = (
+    SELECT sessions FROM {lease} WHERE book_id = %(book)s
+      AND sessions NOT IN ('', %(sessions)s) AND heartbeat_at > to_timestamp(0))
+"""
+
 TAKE_LEASE = """
-INSERT INTO {lease} AS l (book_id, owner, epoch, heartbeat_at)
-VALUES (%(book)s, %(owner)s, 1, clock_timestamp())
+INSERT INTO {lease} AS l (book_id, owner, epoch, heartbeat_at, sessions)
+VALUES (%(book)s, %(owner)s, 1, clock_timestamp(), %(sessions)s)
 ON CONFLICT (book_id) DO UPDATE
-SET owner = excluded.owner, epoch = l.epoch + 1, heartbeat_at = clock_timestamp()
+SET owner = excluded.owner, epoch = l.epoch + 1, heartbeat_at = clock_timestamp(),
+    sessions = excluded.sessions
 WHERE (%(steal_own)s AND l.owner = excluded.owner)
    OR l.heartbeat_at < clock_timestamp() - make_interval(secs => %(expiry_s)s)
 RETURNING epoch

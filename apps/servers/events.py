@@ -83,6 +83,22 @@ class Fill(EventBase, frozen=True, kw_only=True):
     profit: Decimal = Decimal(0)  # realised by close_position, in the account's currency
 
 
+class TradeBusted(EventBase, frozen=True, kw_only=True):
+    """A deal of a master was taken back by another: same volume, price and rates, other `side`.
+
+    The reversal is unallocated volume of the master, like any fill.
+    """
+
+    busted_deal_id: str
+    deal_id: str
+    login: int
+    symbol: str
+    side: Side
+    steps: int
+    price: Decimal
+    rates: dict[str, Decimal]
+
+
 class Allocated(EventBase, frozen=True, kw_only=True):
     """An allocation was booked: the summary; rows are in `Done.booked` and in the deals."""
 
@@ -172,6 +188,7 @@ Event = (
     | OrderCancelled
     | OrderExpired
     | Fill
+    | TradeBusted
     | Allocated
     | PositionChanged
     | BalanceChanged

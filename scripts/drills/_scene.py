@@ -12,11 +12,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
+import psycopg
 from django.db import connections
 
 from apps.core.errors import UnavailableError
@@ -34,17 +34,23 @@ ACCOUNTS = 40
 THREADS = 3
 VERIFIER = ROOT / "scripts" / "auditor" / "verify_journal.py"
 Figures = dict[str, object]
+SESSIONS = """
+SELECT pid, application_name, state, wait_event, pg_blocking_pids(pid), now() - xact_start, query
+FROM pg_stat_activity WHERE backend_type = 'client backend'
+"""
 T = TypeVar("T")
 
 
 class Load:
     """Threads that open, part-close and close blocks until told to finish."""
 
-    def __init__(self, stage: Stage, seed: int) -> None:
+    def __init__(self, stage: Stage, seed: int, forgives: tuple[type[Exception], ...]) -> None:
         self._trader = Trader(stage, 1, seed)
+        self._forgives = forgives
+        self.given_up = 0
         self._numbers = itertools.count()
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._run) for _ in range(THREADS)]
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(THREADS)]
         self.failures: list[str] = []
 
     @property
@@ -66,6 +72,8 @@ class Load:
         while not self._over.is_set():
             try:
                 self._trader.life(next(self._numbers))
+            except self._forgives:
+                self.given_up += 1
             except Exception as error:
                 self.failures.append(f"{type(error).__name__}: {error}")
                 return
@@ -74,8 +82,11 @@ class Load:
 class Scene:
     """What a drill works with: the processes, the book, a seeded source of moments."""
 
-    def __init__(self, watched: Mapping[str, Watched], stage: Stage, long: bool, seed: int) -> None:
+    def __init__(
+        self, watched: Mapping[str, Watched], stage: Stage, trades: Trades, long: bool, seed: int
+    ) -> None:
         self.stage = stage
+        self.trades = trades
         self.long = long
         self.rng = random.Random(seed)
         self._watched = watched
@@ -116,6 +127,11 @@ class Scene:
         """Until the process runs under another pid."""
         wait_for(lambda: self.pid(name) != pid, f"{name} runs again")
 
+    def database_sessions(self) -> list[str]:
+        """Who waits for whom in the database, for the message of a drill that failed."""
+        with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+            return [" | ".join(map(str, row)) for row in connection.execute(SESSIONS).fetchall()]
+
     def pause(self, low_s: float, high_s: float) -> None:
         """A random moment passes."""
         time.sleep(self.rng.uniform(low_s, high_s))
@@ -138,12 +154,18 @@ def perform(
 ) -> bool:
     """One drill on a book of its own; prints its figures and checks; whether all were met."""
     stage = make_stage(BROKER, ACCOUNTS, seed=seed, say=lambda _: None)
-    scene = Scene(watched, stage, long, seed)
+    load = Load(stage, seed, getattr(drill, "FORGIVES", ()))
+    scene = Scene(watched, stage, load.trades, long, seed)
     began_s = time.monotonic()
-    with ExitStack() as stack:
-        load = stack.enter_context(Load(stage, seed))
+    with load:
         scene.pause(0.5, 1.0)
-        figures: Figures = drill.disturb(scene)
+        try:
+            figures: Figures = drill.disturb(scene)
+        except Exception as error:
+            error.add_note(f"callers that ended: {load.failures}; given up: {load.given_up}")
+            raise
+    if hasattr(drill, "tidy"):
+        figures |= drill.tidy(scene, load.given_up)
     connections.close_all()
     trades = load.trades
     say(f"{name}: {(drill.__doc__ or '').strip().splitlines()[0]}")

@@ -29,20 +29,20 @@ def disturb(scene: Scene) -> Figures:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         scene.wait_for_another("postgres", postmaster)
-        with wait_for(_connected, "PostgreSQL answers") as connection:
-            _wait_for_a_record(connection, scene)
+        with wait_for(connected, "PostgreSQL answers") as connection:
+            wait_for_a_record(connection, scene)
         outages_s.append(time.monotonic() - began_s)
     return {"kills": len(outages_s), "outage": spread(outages_s)}
 
 
-def _connected() -> psycopg.Connection[TupleRow] | None:
+def connected() -> psycopg.Connection[TupleRow] | None:
     try:
         return psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=2, autocommit=True)
     except psycopg.OperationalError:
         return None
 
 
-def _wait_for_a_record(connection: psycopg.Connection[TupleRow], scene: Scene) -> None:
+def wait_for_a_record(connection: psycopg.Connection[TupleRow], scene: Scene) -> None:
     def head() -> int:
         query = sql.statement(BROKER, HEAD)
         row = connection.execute(query, [scene.stage.book_id]).fetchone()

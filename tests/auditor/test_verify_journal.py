@@ -10,6 +10,7 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,17 @@ import msgspec
 import numpy as np
 import pytest
 
-from apps.core.allocation import Rule
+from apps.core.allocation import Method, Rule
 from apps.core.book import commands as c
 from apps.core.book import events as ev
 from apps.core.book.codec import decode, encode, pack, vec
+from apps.core.book.decide import preview
 from apps.core.book.records import GENESIS, Body, Record, digest_of
+from apps.core.book.terms import LinkTerms
+from apps.core.sessions import minute_of_week
 from apps.engine.export import lines_of
-from tests.core_book.world import World
+from tests.core_book.server import Deal
+from tests.core_book.world import PRICES, SYMBOLS, World
 
 VERIFIER = Path(__file__).resolve().parents[2] / "scripts" / "auditor" / "verify_journal.py"
 
@@ -270,15 +275,274 @@ def test_the_books_own_rule_is_followed(tmp_path: Path) -> None:
     assert status == 0, said
 
 
-def test_what_it_cannot_derive_is_neither_right_nor_wrong(tmp_path: Path) -> None:
+LIVES = range(20)
+
+
+@pytest.mark.parametrize("seed", LIVES)
+def test_every_life_with_terms_stops_amendments_and_outside_trades_is_right(
+    seed: int, tmp_path: Path
+) -> None:
+    """Rules of every method, link terms and statuses, lots by hand, close-all, cancel-all."""
+    world = World(seed, is_plain=True)
+    for _ in range(200):
+        world.act()
+    status, said = audit(exported(world, world.records, tmp_path / "j"))
+    assert status == 0, said
+
+
+def test_those_lives_use_every_method_every_limit_and_every_event() -> None:
+    methods, reasons, kinds, origins = set[str](), set[int](), set[str](), set[str]()
+    for seed in LIVES:
+        world = World(seed, is_plain=True)
+        for _ in range(200):
+            world.act()
+        for event in (event for body in world.bodies for event in body.events):
+            kinds.add(type(event).__name__)
+            if isinstance(event, ev.BlockAllocated):
+                reasons |= set(event.reasons.tolist())
+            if isinstance(event, ev.BlockPlaced):
+                methods.add(str(event.rule.method))
+                origins |= {event.origin, event.kind}
+            if isinstance(event, ev.CloseRequested):
+                origins.add(event.reason)
+    assert methods == {str(method) for method in Method} - {"custom"}
+    assert reasons >= {0, 1, 2, 3, 10, 11, 12, 13, 19, 20, 21, 30, 32, 33, 35}
+    assert kinds >= {
+        "BlockAmended",
+        "LinkTermsSet",
+        "LinkStatusSet",
+        "BlockRejected",
+        "StopTrailed",
+    }
+    assert origins >= {"outside", "late", "reverse", "stop_limit", "stop_loss", "close_by"}
+
+
+def with_terms() -> World:
+    """Links with caps of their own, and an order with stops that is amended, then stopped."""
+    world = World(41, accounts=8, moods=False)
+    terms = LinkTerms(
+        max_order_lots=Decimal("0.40"), max_open_lots=Decimal(5), max_leverage=Decimal(20)
+    )
+    for account in (1, 2, 3):
+        world.tell(c.SetLinkTerms(command_id=world.new_id(), account_id=account, terms=terms))
+    world.tick()
+    mid = world.mid["EURUSD"]
+    block = world.place("9.00", stop_loss=Decimal(mid - 300).scaleb(-5), rule=Rule())
+    world.settle()
+    amended = Decimal(mid - 250).scaleb(-5)
+    block_id = block.stimulus.command_id
+    world.tell(c.AmendBlock(command_id=world.new_id(), block_id=block_id, stop_loss=amended))
+    world.mid["EURUSD"] = mid - 260
+    world.tell(c.StopBlock(command_id=world.new_id(), block_id=block_id))
+    world.settle()
+    return world
+
+
+MORE: dict[str, tuple[type, Callable[[Any], dict[str, Any]], str]] = {
+    "a link's cap loosened": (
+        ev.BlockAllocated,
+        lambda e: {"cap_steps": e.cap_steps + (e.cap_reasons == 10)},
+        "cap_steps",
+    ),
+    "another limit named": (
+        ev.BlockAllocated,
+        lambda e: {"cap_reasons": e.cap_reasons + 1},
+        "cap_reasons",
+    ),
+    "a lot moved past a cap": (ev.BlockAllocated, lambda e: {"steps": moved(e.steps)}, "steps"),
+    "a stop moved": (ev.BlockPlaced, lambda e: {"sl_points": e.sl_points - 1}, "sl_points"),
+    "an amended stop moved": (
+        ev.BlockAmended,
+        lambda e: {"sl_points": e.sl_points - 1},
+        "sl_points",
+    ),
+    "stopped by something else": (
+        ev.CloseRequested,
+        lambda e: {"reason": "take_profit"},
+        "reason",
+    ),
+    "terms changed": (
+        ev.LinkTermsSet,
+        lambda e: {"terms": LinkTerms(max_order_lots=Decimal(9))},
+        "terms",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", MORE)
+def test_a_forged_cap_stop_or_term_is_named(what: str, tmp_path: Path) -> None:
+    kind, change, name = MORE[what]
+    world = with_terms()
+    assert audit(exported(world, world.records, tmp_path / "right"))[0] == 0
+    at, body = changed(world, kind, change)
+    records = list(world.records)
+    records[at] = msgspec.structs.replace(records[at], body=encode(body))
+    status, said = audit(exported(world, chained(records), tmp_path / "j"))
+    assert (status, f"record {at + 1} " in said, name in said) == (1, True, True), said
+
+
+def test_a_stop_that_was_not_reached_is_named(tmp_path: Path) -> None:
+    """The record says that a stop was reached; its own quote says that it was not."""
+    world = with_terms()
+    at = next(i for i, b in enumerate(world.bodies) if isinstance(b.stimulus, c.StopBlock))
+    body = world.bodies[at]
+    quotes = {"EURUSD": c.QuoteIn(PRICES["EURUSD"] + 9_000, PRICES["EURUSD"] + 9_010, 0)}
+    quotes["EURUSD"] = msgspec.structs.replace(quotes["EURUSD"], at_ms=body.inputs.now_ms)
+    body = msgspec.structs.replace(body, inputs=msgspec.structs.replace(body.inputs, quotes=quotes))
+    records = list(world.records)
+    records[at] = msgspec.structs.replace(records[at], body=encode(body))
+    status, said = audit(exported(world, chained(records), tmp_path / "j"))
+    assert (status, "price_not_reached" in said) == (1, True), said
+
+
+def test_an_order_that_expires_is_right_and_one_too_early_is_named(tmp_path: Path) -> None:
+    world = World(42, accounts=5, moods=False)
+    world.tick()
+    price = Decimal(world.mid["EURUSD"] - 900).scaleb(-5)
+    over: dict[str, Any] = {"kind": "limit", "price": price, "expiry": "day"}
+    block_id = world.place("2.00", **over).stimulus.command_id
+    world.now_ms += 86_400_000
+    expired = world.tell(c.ExpireBlock(command_id=world.new_id(), block_id=block_id))
+    assert isinstance(expired.events[0], ev.BlockCancelled)
+    assert audit(exported(world, world.records, tmp_path / "right"))[0] == 0
+    at, body = changed(world, ev.BlockPlaced, lambda e: {"expires_at_ms": e.expires_at_ms - 1})
+    records = list(world.records)
+    records[at] = msgspec.structs.replace(records[at], body=encode(body))
+    status, said = audit(exported(world, chained(records), tmp_path / "j"))
+    assert (status, "expires_at_ms" in said) == (1, True)
+
+
+def test_an_order_with_the_token_of_a_preview_is_divided_by_the_previewed_quotes(
+    tmp_path: Path,
+) -> None:
+    world = World(43, accounts=6, moods=False)
+    world.tick()
+    order = c.PlaceBlock(
+        command_id=world.new_id(), symbol="EURUSD", side="buy", volume_lots=Decimal("3.21")
+    )
+    _, _, token = preview(world.book, order, world.inputs())
+    world.now_ms += 2_000
+    world.mid["EURUSD"] += 7
+    body = world.tell(msgspec.structs.replace(order, token=f"{token}.signature"))
+    assert body.result["status"] == "sent"
+    world.settle()
+    status, said = audit(exported(world, world.records, tmp_path / "j"))
+    assert status == 0, said
+
+
+def test_an_order_outside_the_symbols_sessions_is_named(tmp_path: Path) -> None:
+    """The symbol's own record is changed by the forger: closed at the minute of the order."""
+    world = World(45, accounts=5, moods=False)
+    minute = minute_of_week(world.now_ms)
+    sessions = {"inside": ((minute, minute + 60),), "outside": ((minute + 60, minute + 120),)}
+    for name, times in sessions.items():
+        world = World(45, accounts=5, moods=False)
+        world.tick()
+        at = len(world.records)
+        info = msgspec.structs.replace(SYMBOLS[0], sessions=sessions["inside"])
+        world.tell(c.DefineSymbols(command_id=world.new_id(), symbols=[info]))
+        world.place("3.21")
+        told = msgspec.structs.replace(info, sessions=times)
+        stimulus = msgspec.structs.replace(world.bodies[at].stimulus, symbols=[told])
+        body = msgspec.structs.replace(
+            world.bodies[at], stimulus=stimulus, events=[ev.SymbolDefined(symbol=told)]
+        )
+        records = list(world.records)
+        records[at] = msgspec.structs.replace(records[at], body=encode(body))
+        status, said = audit(exported(world, chained(records), tmp_path / name))
+        assert status == (0 if name == "inside" else 1), said
+        assert ("market_closed" in said) == (name == "outside")
+
+
+def test_a_bust_is_mirrored_and_a_forged_mirror_is_named(tmp_path: Path) -> None:
+    world = World(44, accounts=6, moods=False)
+    world.tick()
+    world.place("3.21")
+    world.settle()
+    filled = next(e for b in world.bodies for e in b.events if isinstance(e, ev.BlockFilled))
+    for deal in (filled.deal_ids[0], "never"):
+        world.server.deals[f"reversal of {deal}"] = Deal(
+            filled.filled_steps, filled.price_points, filled.filled_steps
+        )
+        world.tell(
+            c.BustReported(
+                command_id=world.new_id(),
+                busted_deal_id=deal,
+                deal_id=f"reversal of {deal}",
+                symbol="EURUSD",
+                side="sell",
+                steps=filled.filled_steps,
+                price_points=filled.price_points,
+                rates={},
+                server_seq=99,
+                at_ms=world.now_ms,
+            )
+        )
+    assert isinstance(world.bodies[-1].events[0], ev.CommandRefused)
+    world.settle()
+    assert audit(exported(world, world.records, tmp_path / "right"))[0] == 0
+    at, body = changed(world, ev.CloseFilled, lambda e: {"pnl_minor": e.pnl_minor + 1})
+    records = list(world.records)
+    records[at] = msgspec.structs.replace(records[at], body=encode(body))
+    status, said = audit(exported(world, chained(records), tmp_path / "j"))
+    assert (status, "pnl_minor" in said) == (1, True)
+
+
+def raw(world: World, change: Callable[[dict[str, Any]], None]) -> list[Record]:
+    """The journal with its last record's body changed below the types, as a newer book's."""
+    records = list(world.records)
+    body = msgspec.msgpack.decode(records[-1].body)
+    change(body)
+    records[-1] = msgspec.structs.replace(records[-1], body=msgspec.msgpack.encode(body))
+    return chained(records)
+
+
+BEYOND: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
+    "a command": (lambda b: b["stimulus"].update(type="halt_book"), "holds a 'halt_book'"),
+    "an event": (lambda b: b["events"].append({"type": "halted"}), "holds an event 'halted'"),
+    "an option of an order": (
+        lambda b: b["stimulus"].update(iceberg_lots="1.00"),
+        "uses the order 'iceberg_lots'",
+    ),
+    "a kind of order": (
+        lambda b: b["stimulus"].update(kind="fixing"),
+        "uses the order kind 'fixing'",
+    ),
+    "an option of a rule": (
+        lambda b: b["events"][0]["rule"].update(mirror=True) or b["stimulus"].update(
+            rule=b["events"][0]["rule"]
+        ),
+        "uses the rule 'mirror'",
+    ),
+    "a field of an event": (
+        lambda b: b["events"][0].update(iceberg_steps=100),
+        "uses 'iceberg_steps' of the event 'block_placed'",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BEYOND)
+def test_what_a_newer_book_uses_is_neither_right_nor_wrong_and_named(
+    what: str, tmp_path: Path
+) -> None:
+    change, name = BEYOND[what]
     world = World(32, accounts=6, directs=False)
     world.tick()
     world.place("3.21", "EURUSD")
-    before = len(world.records)
-    world.tell(c.CloseAll(command_id=world.new_id()))
-    status, said = audit(exported(world, world.records, tmp_path / "j"))
-    assert status == 3
-    assert f"record {before + 1} holds a 'close_all'" in said
+    status, said = audit(exported(world, raw(world, change), tmp_path / "j"))
+    assert (status, f"record {len(world.records)} {name}" in said) == (3, True), said
+
+
+def test_what_a_newer_book_has_and_did_not_use_is_right(tmp_path: Path) -> None:
+    world = World(32, accounts=6, directs=False)
+    world.tick()
+    world.place("3.21", "EURUSD")
+
+    def change(body: dict[str, Any]) -> None:
+        body["stimulus"].update(iceberg_lots=None, hidden=False)
+        body["events"][0].update(iceberg_steps=None, tags=[])
+
+    assert audit(exported(world, raw(world, change), tmp_path / "j"))[0] == 0
 
 
 def test_many_joining_in_one_record_are_derived(tmp_path: Path) -> None:

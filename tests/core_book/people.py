@@ -83,9 +83,9 @@ def trade(world: World) -> None:
             world.tell(c.CancelBlock(command_id=world.new_id(), block_id=rng.choice(blocks)))
         case 7 if blocks:
             world.tell(c.TriggerBlock(command_id=world.new_id(), block_id=rng.choice(blocks)))
-        case 8 if world.directs:
+        case 8 if world.directs and not world.is_plain:
             world.part(account)
-        case 9 if world.directs:
+        case 9 if world.directs and not world.is_plain:
             world.join(account)
         case 8:
             world.tell(c.UnlinkAccount(command_id=world.new_id(), account_id=account))

@@ -55,11 +55,18 @@ class World(Coming):
     """`state` is the book, `records` its journal; `tell` and `ask` are how things happen."""
 
     def __init__(
-        self, seed: int, accounts: int = 12, moods: bool = True, directs: bool = True
+        self,
+        seed: int,
+        accounts: int = 12,
+        moods: bool = True,
+        directs: bool = True,
+        is_plain: bool = False,
     ) -> None:
+        """`is_plain`: accounts join for new trades and leave at the market, in no other way."""
         self.rng = random.Random(seed)
         self.moods = moods
         self.directs = directs
+        self.is_plain = is_plain
         self.now_ms = START_MS
         self.mid = dict(PRICES)
         self.records: list[Record] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,11 +27,28 @@ def drill(*arguments: str) -> tuple[int, str]:
 
 @pytest.mark.slow
 def test_nothing_is_lost_and_nothing_happens_twice_whatever_dies() -> None:
-    """`freeze` runs by hand so far: scripts/drills/README.md names its open finding."""
-    status, said = drill("kill", "server", "database", "redis")
+    status, said = drill("kill", "freeze", "server", "database", "redis")
     assert "✗" not in said, said
     assert status == 0, said
-    assert said.count("the server executed every order once") == 4
+    assert said.count("the server executed every order once") == 5
+    assert "records of a stale owner 0" in said
+
+
+@pytest.mark.slow
+def test_deals_taken_back_and_clocks_that_jump_leave_the_books_equal() -> None:
+    status, said = drill("bust", "clock")
+    assert "✗" not in said, said
+    assert status == 0, said
+    assert said.count("the server executed every order once") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_full_disk_loses_nothing_that_was_acknowledged() -> None:
+    status, said = drill("disk")
+    assert "✗" not in said, said
+    assert status == 0, said
+    assert "PostgreSQL said DiskFull" in said
 
 
 @pytest.mark.slow

@@ -37,8 +37,9 @@ T = TypeVar("T")
 class EngineThread:
     """The engine in a thread of this process: quick to start, stopped cleanly."""
 
-    def __init__(self, owner: str, broker: str) -> None:
+    def __init__(self, owner: str, broker: str, compare_every_s: float = 30.0) -> None:
         self._owner, self._broker = owner, broker
+        self._compare_every_s = compare_every_s
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run)
@@ -62,7 +63,7 @@ class EngineThread:
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
-        await Engine(self._owner, [self._broker]).run()
+        await Engine(self._owner, [self._broker], self._compare_every_s).run()
 
 
 class Supervisor:

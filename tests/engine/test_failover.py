@@ -6,11 +6,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from apps.demo.main_job_checks import check_all
 from apps.demo.main_job_setup import make_stage
 from apps.demo.main_job_trade import Trader
 from apps.engine import client
+from apps.engine.differences import reconciled
 from tenants.models import Broker
 from tests.engine.desk import Desk, EngineThread, Supervisor, committed, wait_for
 
@@ -63,3 +65,18 @@ def test_kill_9_in_the_middle_loses_nothing_and_repeats_nothing(
         checks = check_all(stage, trades, 12)
     assert [check for check in checks if not check.ok] == []
     assert trades.killed
+
+
+def test_a_book_that_was_not_compared_lately_is_stale_and_status_says_so(
+    own_broker: Broker, simulator: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slug = own_broker.slug
+    with EngineThread(f"{slug}/third", slug):
+        stage = committed(lambda: make_stage(slug, 3, seed=4, say=lambda _: None))
+    Desk(stage, simulator).do("DELETE FROM {reconciliation}")
+    assert reconciled(slug).state == "stale"
+    with pytest.raises(CommandError, match="1 of 1 need attention"):
+        call_command("status", broker=slug)
+    said = capsys.readouterr().out
+    assert "books served by nobody" in said
+    assert "never compared" in said

@@ -12,6 +12,7 @@ import msgspec
 from apps.core.allocation import AllocationResult
 from apps.core.book import (
     amending,
+    busting,
     closing,
     companions,
     filling,
@@ -32,6 +33,7 @@ from apps.core.book.commands import (
     AnyStimulus,
     BalanceReported,
     BookingReported,
+    BustReported,
     CancelAll,
     CancelBlock,
     CancelReported,
@@ -199,6 +201,8 @@ def _dispatch(  # noqa: C901 - one flat table of stimuli
             return outside.reported_fill(state, stimulus, inputs, market)
         case OutsideFill():
             return outside.outside_fill(state, stimulus, inputs, market)
+        case BustReported():
+            return busting.bust(state, stimulus, market)
         case OrderEnded():
             return filling.order_ended(state, stimulus, inputs.now_ms, market)
         case CancelReported():

@@ -76,7 +76,7 @@ class Market:
         if quote is None:
             raise RejectedError("no_quote", f"There is no quote of {symbol} yet.", symbol=symbol)
         age_ms = self.now_ms - quote.at_ms
-        if age_ms > self._max_age_ms:
+        if abs(age_ms) > self._max_age_ms:  # from the future: the clock was set back since
             raise RejectedError(
                 "stale_quote",
                 f"The last quote of {symbol} is {age_ms / 1000:.1f} s old; orders need one not"

@@ -15,7 +15,7 @@ import numpy as np
 
 from apps.core.allocation import BelowMin, CapPolicy, Method, Rule, apportion
 from apps.core.book.closing import close_request
-from apps.core.book.commands import FillReported, Inputs, OutsideFill, QuoteIn
+from apps.core.book.commands import BustReported, FillReported, Inputs, OutsideFill, QuoteIn
 from apps.core.book.events import BlockPlaced, BlockRejected, Event
 from apps.core.book.filling import block_filled, close_filled, fill
 from apps.core.book.market import Market
@@ -89,7 +89,7 @@ def outside_fill(
         if block.parent_id in state.blocks:
             continue  # closed with its parent
         if block.status == "open" and block.symbol == report.symbol and block.side != report.side:
-            closed = _close(state, block, left, report, market)
+            closed = close_at_deal(state, block, left, report, market, reason="outside")
             left -= closed[0]
             events += closed[1]
     if left:
@@ -97,10 +97,16 @@ def outside_fill(
     return events, {"steps": report.steps, "closed_steps": report.steps - left}
 
 
-def _close(
-    state: BookState, block: Block, most: int, report: OutsideFill, market: Market
+def close_at_deal(
+    state: BookState,
+    block: Block,
+    most: int,
+    report: OutsideFill | BustReported,
+    market: Market,
+    *,
+    reason: str,
 ) -> tuple[int, list[Event]]:
-    """(steps, events): up to `most` of what nobody closes yet, pro rata, at the fill's price."""
+    """(steps, events): up to `most` of what nobody closes yet, pro rata, at the deal's price."""
     total = min(most, int((block.open_steps - block.closing_steps).sum()))
     if not total:
         return 0, []
@@ -109,7 +115,7 @@ def _close(
     steps = apportion(block.base_steps, block.given_steps, given + total, accounts)
     close_id = uuid5(report.command_id, str(block.block_id))
     request = close_request(
-        state, block, close_id, steps, market.now_ms, detaches=False, reason="outside"
+        state, block, close_id, steps, market.now_ms, detaches=False, reason=reason
     )
     ordinals = np.flatnonzero(steps)
     close = Close(

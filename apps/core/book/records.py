@@ -17,6 +17,7 @@ from apps.core.book.apply import apply
 from apps.core.book.codec import decode, encode
 from apps.core.book.commands import (
     AnyStimulus,
+    BustReported,
     FillReported,
     Inputs,
     OpenBook,
@@ -30,7 +31,7 @@ from apps.core.book.state import BookState
 from apps.core.errors import CorruptionError
 
 GENESIS = bytes(32)
-_TOLD_BY_SERVER = (FillReported, OutsideFill, OwnTicketClosed, OpenBook, ServerClosed)
+_TOLD_BY_SERVER = (FillReported, OutsideFill, BustReported, OwnTicketClosed, OpenBook, ServerClosed)
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):

@@ -48,6 +48,12 @@ class Admin:
         placed: m.Placed = await self._ask("terminal", m.Terminal(order), m.Placed)
         return placed.order_id
 
+    async def bust(self, deal_id: str) -> str:
+        """After `log_in`: take a master's deal back; the reversal's deal id. NotFoundError
+        `deal_unknown`, ConflictError `deal_busted`."""
+        placed: m.Placed = await self._ask("bust", m.Bust(deal_id), m.Placed)
+        return placed.order_id
+
     async def _ask(self, method: str, params: msgspec.Struct, result: Any = m.Nothing) -> Any:
         try:
             return await self._link.request(method, params, result, self._timeout_s)

@@ -54,6 +54,10 @@ class Placed(msgspec.Struct, frozen=True):
     order_id: str
 
 
+class Bust(msgspec.Struct, frozen=True):
+    deal_id: str
+
+
 class Resolve(msgspec.Struct, frozen=True):
     command_id: UUID
 

@@ -9,8 +9,8 @@ import msgspec
 
 from apps.core.errors import InputError
 from apps.servers.acks import NotFound, StoredOutcome
+from apps.servers.simulator import busts, orders, queries
 from apps.servers.simulator import messages as m
-from apps.servers.simulator import orders, queries
 from apps.servers.simulator.symbols import SYMBOLS, symbol_named
 
 if TYPE_CHECKING:
@@ -53,6 +53,14 @@ def terminal(connection: Connection, params: m.Terminal) -> m.Placed:
     with exchange.change():
         done = orders.submit(exchange, params.order, outside=True)
     return m.Placed(done.order_id or "")
+
+
+def bust(connection: Connection, params: m.Bust) -> m.Placed:
+    """A master's deal is taken back; the reversal's deal id."""
+    exchange = connection.logged_in()
+    with exchange.change():
+        reversal = busts.bust(exchange, int(params.deal_id))
+    return m.Placed(str(reversal))
 
 
 def resolve(connection: Connection, params: m.Resolve) -> StoredOutcome | NotFound:
@@ -162,6 +170,7 @@ METHODS: dict[str, Entry] = {
     "ping": _entry(m.Nothing, ping),
     "execute": _entry(m.Execute, execute),
     "terminal": _entry(m.Terminal, terminal),
+    "bust": _entry(m.Bust, bust),
     "resolve": _entry(m.Resolve, resolve),
     "follow": _entry(m.Follow, follow),
     "quotes": _entry(m.QuoteSymbols, quotes),

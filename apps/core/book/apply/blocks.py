@@ -128,6 +128,7 @@ def _block_filled(state: BookState, event: ev.BlockFilled) -> None:
     block.open_steps = event.steps.copy()
     block.base_steps = event.steps.copy()
     block.fills = Fills()
+    block.deal_ids = event.deal_ids
     if event.filled_steps < block.order_steps:
         state.end_order(block.block_id, closing=False)
     expose(state, block, block.members, event.steps, event.price_points)

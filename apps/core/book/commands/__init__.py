@@ -50,6 +50,7 @@ from apps.core.book.commands.orders import (
 from apps.core.book.commands.reports import (
     BalanceReported,
     BookingReported,
+    BustReported,
     CancelReported,
     DefineSymbols,
     ExpireBlock,
@@ -105,6 +106,7 @@ Report = (
     | ExpireBlock
     | FillReported
     | OutsideFill
+    | BustReported
     | OrderEnded
     | CancelReported
     | BookingReported
@@ -129,6 +131,7 @@ __all__ = [
     "BalanceKind",
     "BalanceReported",
     "BookingReported",
+    "BustReported",
     "CancelAll",
     "CancelBlock",
     "CancelReported",

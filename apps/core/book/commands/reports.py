@@ -86,6 +86,20 @@ class OutsideFill(Stimulus, frozen=True, kw_only=True, tag="outside_fill"):
     at_ms: int
 
 
+class BustReported(Stimulus, frozen=True, kw_only=True, tag="bust"):
+    """The server took `busted_deal_id` back by `deal_id`: same volume and price, the other side."""
+
+    busted_deal_id: str
+    deal_id: str
+    symbol: str
+    side: Side
+    steps: int
+    price_points: int
+    rates: dict[str, Decimal]
+    server_seq: int
+    at_ms: int
+
+
 class OrderEnded(Stimulus, frozen=True, kw_only=True, tag="order_ended"):
     """The master order ended without (more) fills: rejected, cancelled or expired."""
 

@@ -81,6 +81,8 @@ class Block(msgspec.Struct, kw_only=True):
     given_steps: Vec = msgspec.field(default_factory=vec)
     """Of these, closed or being closed."""
     fills: Fills = msgspec.field(default_factory=Fills)
+    deal_ids: list[str] = []
+    """The deals that opened it."""
 
     @property
     def sign(self) -> int:

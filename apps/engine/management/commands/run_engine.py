@@ -13,6 +13,8 @@ from typing import Any
 import uvloop
 from django.core.management.base import BaseCommand, CommandParser
 
+from apps.engine import sql
+from apps.engine.differences import EVERY_S
 from apps.engine.memory import keep_freed_memory
 from apps.engine.runner import Engine
 
@@ -35,13 +37,26 @@ class Command(BaseCommand):
             help="name on the leases; keep it over restarts to get one's own back at once",
         )
 
+        parser.add_argument(
+            "--compare-every",
+            type=float,
+            default=EVERY_S,
+            metavar="SECONDS",
+            help="between two comparisons of balances and tickets with the trading servers",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         pid_file = os.environ.get("ENGINE_PID_FILE")
         if pid_file:
             Path(pid_file).write_text(str(os.getpid()))
         keep_freed_memory()
+        sql.name_django_sessions()
         with contextlib.suppress(asyncio.CancelledError):
-            uvloop.run(_main(Engine(options["owner"], options["broker"])))
+            uvloop.run(_main(_engine(options)))
+
+
+def _engine(options: dict[str, Any]) -> Engine:
+    return Engine(options["owner"], options["broker"], options["compare_every"])
 
 
 async def _main(engine: Engine) -> None:
