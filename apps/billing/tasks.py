@@ -8,11 +8,12 @@ from celery import shared_task
 from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.billing.broker import broker_now
 from apps.billing.periods import month, month_before
 from apps.billing.services.collect import collect_due as collect
 from apps.billing.services.mail import deliver_due as deliver
 from apps.billing.services.queue import COLLECT, DELIVER, RUN_FEES
-from apps.billing.services.runs import broker_now, run_fees
+from apps.billing.services.runs import run_fees
 
 
 @shared_task(name=RUN_FEES)

@@ -70,7 +70,7 @@ def collect(charge_id: int) -> str:
         account_id=link.account_id,
         kind="fee",
         amount_minor=attempt.amount_minor,
-        comment=f"Performance fee {attempt.charge.run.key}",
+        comment=f"{attempt.charge.get_kind_display()} {attempt.charge.run.key}".capitalize(),
         placed_by="billing",
     )
     try:

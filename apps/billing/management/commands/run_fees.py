@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.accounts.models import Link
+from apps.billing.broker import broker_now
 from apps.billing.models import FeeRun
 from apps.billing.periods import Period, month, until
 from apps.billing.services.collect import collect_due
-from apps.billing.services.runs import RunResult, broker_now, run_fees
+from apps.billing.services.runs import RunResult, run_fees
 from apps.core.errors import InputError
 from tenants.door import broker_schema
 from tenants.errors import TenantError

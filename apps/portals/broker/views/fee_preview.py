@@ -13,10 +13,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.access import require_role
+from apps.billing.broker import broker_now
 from apps.billing.models import FeeRun
 from apps.billing.periods import month
 from apps.billing.services.requests import request_run
-from apps.billing.services.runs import broker_now, run_fees
+from apps.billing.services.runs import run_fees
 from apps.core.errors import InputError
 from apps.portals.broker.charges import dry_rows, dry_totals
 from apps.portals.broker.page import STAFF, context, request_id, user_of
