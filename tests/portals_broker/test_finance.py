@@ -99,7 +99,7 @@ def test_the_dry_run_shows_what_posting_then_charges_and_writes_nothing(
     assert "Total JPY, 1 charges 2,000 JPY 1,600 JPY 400 JPY" in shown
     run_fees(PERIOD, now=LATER)
     posted = text_of(office.get(reverse("broker:fee_run", args=[FeeRun.objects.get().public_id])))
-    assert "USD 2 24.69 USD 19.75 USD 4.94 USD 0.00 USD 24.69 USD 24.69 USD" in posted
+    assert "USD 2 24.69 USD 19.75 USD 0.00 USD 4.94 USD 0.00 USD 24.69 USD 24.69 USD" in posted
     again = text_of(office.get("/office/fees/preview", {"period": KEY}))
     assert "Everything of this period is charged" in again
 

@@ -130,7 +130,7 @@ def in_plan_currency(window: Window, minor: int) -> Decimal:
 
 def _minor_units(window: Window) -> Fraction:
     """Minor units of the account's currency for one unit of the plan's."""
-    return Fraction(_known_rate(window)) * 10**window.digits
+    return Fraction(_known_rate(window)) * Fraction(10**window.digits)
 
 
 def _known_rate(window: Window) -> Decimal:

@@ -322,4 +322,13 @@ class Migration(migrations.Migration):
             model_name='plannotice',
             constraint=models.UniqueConstraint(fields=('change', 'user'), name='told_once'),
         ),
+        migrations.AddField(
+            model_name='feerun',
+            name='touched_at',
+            field=models.DateTimeField(null=True),
+        ),
+        migrations.AddConstraint(
+            model_name='feecharge',
+            constraint=models.UniqueConstraint(fields=('link', 'kind', 'window_from'), name='window_charged_once'),
+        ),
     ]

@@ -37,6 +37,7 @@ class FeeRun(models.Model):
     state = models.CharField(max_length=8, choices=State.choices, default=State.CREATED)
     created_at = models.DateTimeField(auto_now_add=True)
     posted_at = models.DateTimeField(null=True)
+    touched_at = models.DateTimeField(null=True)  # when its last chunk was posted
     links_total = models.PositiveIntegerField(default=0)
     links_done = models.PositiveIntegerField(default=0)
     held = models.JSONField(default=list)
@@ -99,6 +100,9 @@ class FeeCharge(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["link", "run", "kind"], name="charged_once"),
+            models.UniqueConstraint(
+                fields=["link", "kind", "window_from"], name="window_charged_once"
+            ),
             models.CheckConstraint(
                 condition=models.Q(amount_minor__gte=0), name="fee_is_not_negative"
             ),

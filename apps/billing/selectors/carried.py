@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+import orjson
 from django.db import connection
 
 from apps.billing.compute import Kind
@@ -60,7 +61,7 @@ def carried_losses(spans: Sequence[Span]) -> dict[int, tuple[tuple[int, Decimal]
         cursor.execute(_LOSSES, [links])
         rows = cursor.fetchall()
     return {
-        link: tuple((int(age), Decimal(loss)) for age, loss in carried)
+        link: tuple((int(age), Decimal(loss)) for age, loss in orjson.loads(carried))
         for link, carried in rows
         if carried
     }

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from django.db.models import Prefetch, QuerySet
 
 from apps.accounts.models import Link, User
 from apps.billing.compute import Charge
-from apps.billing.models import Delivery, Document, FeeCharge
+from apps.billing.models import Delivery, Document, FeeCharge, PlanChange, PlanNotice
 from apps.billing.selectors.settling import settle
 from apps.billing.selectors.spans import Asked, rows_of
 
@@ -31,6 +31,16 @@ def charges_of(user: User) -> QuerySet[FeeCharge]:
         )
         .order_by("-window_to", "-id")
     )
+
+
+def changes_for(user: User, today: date) -> list[PlanChange]:
+    """Approved changes of the user's fees that are still to come, the next one first."""
+    notices = (
+        PlanNotice.objects.filter(user=user, change__effective_from__gt=today)
+        .select_related("change__master", "change__link__master")
+        .order_by("change__effective_from", "pk")
+    )
+    return [notice.change for notice in notices]
 
 
 def documents_of(user: User) -> QuerySet[Document]:

@@ -80,8 +80,7 @@ def rows_of(links: QuerySet[Link]) -> list[LinkRow]:
         "id", "account_id", "master_id", "master__manager_id", "account__owner_id",
         "account__server_id", "account__currency", "joined_at", "left_at",
     )  # fmt: skip
-    rows = map(LinkRow._make, links.values_list(*fields))
-    return [row for row in rows if row.joined_at is not None]
+    return [LinkRow._make(row) for row in links.values_list(*fields) if row[7] is not None]
 
 
 def joined_before(moment: datetime) -> QuerySet[Link]:

@@ -176,11 +176,8 @@ def _decide(actor: User, change: PlanChange, event: str, note: str) -> str:
 
 
 def _tell(change: PlanChange) -> int:
-    people = {
-        owner
-        for owner in links_under(change).values_list("account__owner_id", flat=True)
-        if owner is not None
-    }
+    owned = links_under(change).exclude(account__owner=None)
+    people = set(owned.values_list("account__owner_id", flat=True))
     made = PlanNotice.objects.bulk_create(
         PlanNotice(change=change, user_id=owner, next_at=timezone.now()) for owner in sorted(people)
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -28,6 +28,7 @@ from apps.billing.services.posting import keep_days, post_charges
 from apps.billing.services.queue import COLLECT, DELIVER, after_commit
 from apps.billing.states import RUN, step
 from apps.core.errors import InputError
+from tenants.door import current_broker
 from tenants.models import Broker
 
 CHUNK = 2_000
@@ -101,6 +102,7 @@ def post_run(
     last_id, is_last = 0, False
     while not is_last:
         with transaction.atomic():
+            lock_settling()
             run = FeeRun.objects.select_for_update().get(pk=run.pk)
             due = _due(asked.until, run, ends if asked.ends is not None else None)
             links = rows_of(due.filter(id__gt=last_id)[:CHUNK])
@@ -118,6 +120,15 @@ def post_run(
     return RunResult(period, False, tuple(made), already, tuple(held))
 
 
+def lock_settling() -> None:
+    """One settlement at a time in a broker, whatever run it is for: a window is read and charged
+    by one transaction after the other. Until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtext(%s))", [f"settling:{current_broker()}"]
+        )
+
+
 def _advance(
     run: FeeRun, total: int, is_last: bool, last_id: int, held: Sequence[Held], now: datetime
 ) -> None:
@@ -126,9 +137,12 @@ def _advance(
     if is_last:
         run.state = step(RUN, run.state, "posted")
         run.posted_at, run.links_done, run.held = now, total, [list(one) for one in held]
-    elif run.ends_at:
+    else:
         run.links_done = _due(run.ends_at, None).filter(id__lte=last_id).count()
-    run.save(update_fields=["state", "links_total", "links_done", "posted_at", "held"])
+    run.touched_at = now
+    run.save(
+        update_fields=["state", "links_total", "links_done", "posted_at", "held", "touched_at"]
+    )
 
 
 def _due(

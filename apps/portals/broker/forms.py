@@ -128,12 +128,12 @@ class LinkForm(forms.Form):
 
 
 class PeriodForm(forms.Form):
-    """A month of the broker's time zone; apps.billing.periods judges it."""
+    """A period of the broker's time zone; apps.billing.periods judges it."""
 
     period = forms.CharField(
-        label=_("Month"),
-        max_length=7,
-        widget=forms.TextInput(attrs={"type": "month", "pattern": "[0-9]{4}-[0-9]{2}"}),
+        label=_("Period"),
+        help_text=_("A month 2026-10, a quarter 2026-Q4, a week 2026-W43 or a day 2026-10-21."),
+        max_length=10,
     )
 
 

@@ -20,7 +20,7 @@ from apps.billing.periods import month_before
 from apps.billing.selectors.finance import charges_of_run, fees_by_run, run_totals, runs
 from apps.billing.selectors.plans import PlanBook, open_changes, plans_of
 from apps.billing.words import Row, rows_of
-from apps.portals.broker.charges import COLUMNS, cells, posted_rows
+from apps.portals.broker.charges import COLUMNS, cells, held_logins, posted_rows
 from apps.portals.broker.forms import PeriodForm
 from apps.portals.broker.page import STAFF, context
 from apps.portals.csv_cells import csv_response
@@ -73,6 +73,7 @@ def run(request: HttpRequest, public_id: UUID) -> HttpResponse:
             "broker:fees",
             run=found,
             is_month="/" not in found.key,
+            held=held_logins(found.held),
             totals=run_totals(found),
             page=page,
             rows=posted_rows(page.object_list),
