@@ -8,6 +8,7 @@ from decimal import Decimal
 import orjson
 from django.db import connection
 
+from apps.billing.arrays import array
 from apps.billing.compute import Kind
 from apps.billing.selectors.spans import Asked, Span
 
@@ -31,7 +32,7 @@ FROM unnest(%s::bigint[]) l
 
 _EARLIER = """
 SELECT link_id, sum(amount_minor)::bigint FROM billing_feecharge
-WHERE link_id = ANY(%s) AND window_to > %s AND kind <> 'rebate' AND state <> 'reversed'
+WHERE link_id = ANY(%s::bigint[]) AND window_to > %s AND kind <> 'rebate' AND state <> 'reversed'
 GROUP BY link_id
 """
 
@@ -41,7 +42,7 @@ def marks_before(spans: Sequence[Span]) -> dict[tuple[int, int], Decimal]:
     with connection.cursor() as cursor:
         links = [span.link for span in spans]
         cursor.execute(
-            _MARKS, [[one.account_id for one in links], [one.master_id for one in links]]
+            _MARKS, [array(one.account_id for one in links), array(one.master_id for one in links)]
         )
         return {(account, master): after for account, master, after in cursor.fetchall()}
 
@@ -58,7 +59,7 @@ def carried_losses(spans: Sequence[Span]) -> dict[int, tuple[tuple[int, Decimal]
     if not links:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(_LOSSES, [links])
+        cursor.execute(_LOSSES, [array(links)])
         rows = cursor.fetchall()
     return {
         link: tuple((int(age), Decimal(loss)) for age, loss in orjson.loads(carried))
@@ -73,5 +74,5 @@ def earlier_charges(spans: Sequence[Span], asked: Asked) -> dict[int, int]:
     if not links or asked.since is None:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(_EARLIER, [links, asked.since])
+        cursor.execute(_EARLIER, [array(links), asked.since])
         return dict(cursor.fetchall())

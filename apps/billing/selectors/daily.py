@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from apps.billing.arrays import array
 from apps.billing.compute import Kind
 from apps.billing.selectors.marking import Ask, marks
 from apps.billing.selectors.spans import Span
@@ -50,9 +51,9 @@ def daily_equity(spans: Sequence[Span], zone: ZoneInfo) -> dict[int, Days]:
         cursor.execute(
             _KEPT,
             [
-                [span.link.id for _, span, _, _ in wanted],
-                [first for _, _, first, _ in wanted],
-                [after for _, _, _, after in wanted],
+                array(span.link.id for _, span, _, _ in wanted),
+                array(first for _, _, first, _ in wanted),
+                array(after for _, _, _, after in wanted),
             ],
         )
         for place, days, equity in cursor.fetchall():

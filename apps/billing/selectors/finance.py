@@ -108,11 +108,13 @@ def run_totals(run: FeeRun) -> list[RunTotal]:
     manager = _by_currency(shares.filter(party=FeeShare.Party.MANAGER), "charge__currency")
     introducers = _by_currency(shares.filter(party=FeeShare.Party.IB), "charge__currency")
     broker = _by_currency(shares.filter(party=FeeShare.Party.BROKER), "charge__currency")
-    fee_keys = _keys(charges, "charge:", "public_id")
     taken_keys = _keys(FeeCollection.objects.filter(charge__run=run), "collection:", "command_id")
     lines = Line.objects.all()
     ledger_fee = _by_currency(
-        lines.filter(entry__key__in=fee_keys, account__code__startswith="receivable:"), "currency"
+        lines.filter(
+            entry__key__startswith=f"run:{run.public_id}:", account__code__startswith="receivable:"
+        ),
+        "currency",
     )
     ledger_taken = _by_currency(
         lines.filter(entry__key__in=taken_keys, account__code__startswith="cash:"), "currency"
@@ -167,7 +169,7 @@ def was_issued(number: str, digest: str) -> bool:
     return any(compare_digest(known.encode(), digest.encode()) for known in digests)
 
 
-def _keys(rows: QuerySet[FeeCharge] | QuerySet[FeeCollection], prefix: str, field: str) -> Any:
+def _keys(rows: QuerySet[FeeCollection], prefix: str, field: str) -> Any:
     """Ledger keys of `rows`, as a subquery."""
     return rows.annotate(
         ledger_key=Concat(Value(prefix), Cast(F(field), CharField()), output_field=CharField())

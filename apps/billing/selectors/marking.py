@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.db import connection
 
+from apps.billing.arrays import array
 from apps.billing.compute import Mark
 
 # Equity at a moment: the last recorded point that tells clearly what it holds, moved by the cash
@@ -71,7 +72,7 @@ GROUP BY 1, 2 HAVING sum(amount) <> 0 ORDER BY 1, 2
 
 _CREDITS = """
 SELECT account_id, at, amount_minor FROM allocation_cashflow
-WHERE account_id = ANY(%s) AND kind = 'credit' ORDER BY account_id, at
+WHERE account_id = ANY(%s::bigint[]) AND kind = 'credit' ORDER BY account_id, at
 """
 
 
@@ -114,16 +115,16 @@ def marks(asks: Sequence[Ask]) -> list[Mark]:
         cursor.execute(
             _POINTS,
             [
-                [ask.account_id for ask in asks],
-                [ask.since for ask in asks],
-                [ask.moment for ask in asks],
-                [ask.strict for ask in asks],
+                array(ask.account_id for ask in asks),
+                array(ask.since for ask in asks),
+                array(ask.moment for ask in asks),
+                array(ask.strict for ask in asks),
             ],
         )
         points = cursor.fetchall()
-        cursor.execute(_OWED, [list(first), list(first.values())])
+        cursor.execute(_OWED, [array(first), array(first.values())])
         owed = _Sums(cursor.fetchall())
-        cursor.execute(_CREDITS, [list(first)])
+        cursor.execute(_CREDITS, [array(first)])
         credit = _Sums(cursor.fetchall())
     return [
         Mark(

@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import F, Q, QuerySet
 
 from apps.accounts.models import Link
+from apps.billing.arrays import array
 from apps.billing.compute import Kind
 from apps.billing.selectors.plans import PlanBook, Version, every_of
 from apps.core.fees.terms import Every
@@ -31,7 +32,7 @@ _JOINED_BEFORE = """
 SELECT DISTINCT l.id FROM accounts_link l
 JOIN accounts_link o ON o.account_id = l.account_id AND o.master_id = l.master_id
 JOIN billing_feecharge c ON c.link_id = o.id AND c.kind = 'joining'
-WHERE l.id = ANY(%s)
+WHERE l.id = ANY(%s::bigint[])
 """
 
 
@@ -159,13 +160,13 @@ def _add_last(found: list[Span], asked: Asked, leaves: bool) -> None:
 
 def _settled(links: Iterable[LinkRow]) -> dict[tuple[int, str], datetime]:
     with connection.cursor() as cursor:
-        cursor.execute(_SETTLED, [[link.id for link in links]])
+        cursor.execute(_SETTLED, [array(link.id for link in links)])
         return {(link, kind): at for link, kind, at in cursor.fetchall() if at is not None}
 
 
 def _joining_charged(links: Iterable[LinkRow]) -> set[int]:
     with connection.cursor() as cursor:
-        cursor.execute(_JOINED_BEFORE, [[link.id for link in links]])
+        cursor.execute(_JOINED_BEFORE, [array(link.id for link in links)])
         return {row[0] for row in cursor.fetchall()}
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from django.db import connection
 
+from apps.billing.arrays import array
 from apps.billing.compute import Turnover
 from apps.billing.selectors.spans import Span
 from apps.core.conversion import Pair, conversion
@@ -108,10 +109,10 @@ def turnovers(spans: Iterable[Span]) -> dict[Key, Turnover]:
         cursor.execute(
             _TRADED,
             [
-                [span.link.account_id for span in chosen],
-                [span.link.server_id for span in chosen],
-                [span.starts_at for span in chosen],
-                [span.ends_at for span in chosen],
+                array(span.link.account_id for span in chosen),
+                array(span.link.server_id for span in chosen),
+                array(span.starts_at for span in chosen),
+                array(span.ends_at for span in chosen),
             ],
         )
         rows = cursor.fetchall()

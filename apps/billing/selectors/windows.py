@@ -13,6 +13,7 @@ from datetime import datetime
 from django.db import connection
 
 from apps.allocation.models import CashFlow
+from apps.billing.arrays import array
 from apps.billing.compute import CashMove, Kind, Turnover, Window
 from apps.billing.models import FeeCollection
 from apps.billing.selectors.carried import carried_losses, earlier_charges, marks_before
@@ -123,11 +124,11 @@ def _minimum_part(span: Span, asked: Asked) -> tuple[int, int]:
     return max((end.date() - since.date()).days, 0), max(whole, 1)
 
 
-def _bounds(spans: Sequence[Span]) -> list[list[object]]:
+def _bounds(spans: Sequence[Span]) -> list[str]:
     return [
-        [span.link.account_id for span in spans],
-        [span.starts_at for span in spans],
-        [span.ends_at for span in spans],
+        array(span.link.account_id for span in spans),
+        array(span.starts_at for span in spans),
+        array(span.ends_at for span in spans),
     ]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import transaction
+import orjson
+from django.db import connection, transaction
 
 from apps.billing.models import Entry, LedgerAccount, Line
 from apps.billing.services.copying import copy_rows, next_ids
@@ -61,32 +62,12 @@ def payable(role: str, user_id: int) -> str:
     return f"payable:{role}:{user_id}"
 
 
-def fee_charged(
-    key: str,
-    at: datetime,
-    account_id: int,
-    currency: str,
-    shares: Sequence[tuple[str, int]],
-    memo: str = "Performance fee charged",
+def fees_charged(
+    key: str, at: datetime, period: str, currency: str, sums: Mapping[str, int]
 ) -> NewEntry:
-    """The investor owes the fee; the manager and the broker are owed their shares of it.
-
-    `shares`: ledger account code → minor units; "income:…" is the broker's own.
-    """
-    total = sum(amount for _, amount in shares)
-    postings = [Posting(receivable(account_id), Type.ASSET, total)]
-    postings += [Posting(code, _type(code), -amount) for code, amount in shares]
-    return NewEntry(key, at, memo, currency, tuple(postings))
-
-
-def rebate_granted(
-    key: str, at: datetime, currency: str, shares: Sequence[tuple[str, int]]
-) -> NewEntry:
-    """The broker owes a rebate to manager and introducers: its own cost."""
-    total = sum(amount for _, amount in shares)
-    postings = [Posting(REBATES, Type.EXPENSE, total)]
-    postings += [Posting(code, _type(code), -amount) for code, amount in shares]
-    return NewEntry(key, at, "Rebate granted", currency, tuple(postings))
+    """What investors owe and the broker grants (debits > 0), what each party is owed (< 0)."""
+    postings = tuple(Posting(code, type_of(code), amount) for code, amount in sums.items())
+    return NewEntry(key, at, f"Fees of {period}", currency, postings)
 
 
 def fee_collected(
@@ -157,8 +138,15 @@ def converted(
     )
 
 
-def _type(code: str) -> str:
-    return Type.INCOME if code.startswith("income:") else Type.LIABILITY
+def type_of(code: str) -> str:
+    """The type that a code's first word tells."""
+    return {
+        "receivable": Type.ASSET,
+        "cash": Type.ASSET,
+        "exchange": Type.ASSET,
+        "income": Type.INCOME,
+        "expense": Type.EXPENSE,
+    }.get(code.partition(":")[0], Type.LIABILITY)
 
 
 def post(entries: Iterable[NewEntry]) -> None:
@@ -197,15 +185,29 @@ def _accounts(wanted: dict[tuple[str, str], str]) -> dict[tuple[str, str], int]:
     found = _known(wanted)
     missing = sorted(set(wanted) - set(found))
     if missing:
-        LedgerAccount.objects.bulk_create(
-            (LedgerAccount(code=c, currency=cur, type=wanted[c, cur]) for c, cur in missing),
-            ignore_conflicts=True,
-        )
+        _make(missing, wanted)
         found |= _known(missing)
     return found
 
 
+def _make(missing: Sequence[tuple[str, str]], wanted: Mapping[tuple[str, str], str]) -> None:
+    """Open accounts; one that somebody else opened meanwhile is as good. JSON is one parameter."""
+    rows = [{"code": c, "currency": cur, "type": wanted[c, cur]} for c, cur in missing]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO billing_ledgeraccount (code, currency, type, created_at)"
+            " SELECT code, currency, type, now() FROM jsonb_to_recordset(%s::jsonb)"
+            " AS r(code text, currency text, type text) ON CONFLICT DO NOTHING",
+            [orjson.dumps(rows).decode()],
+        )
+
+
 def _known(wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    codes = sorted({code for code, _ in wanted})
-    rows = LedgerAccount.objects.filter(code__in=codes).values_list("code", "currency", "id")
-    return {(code, currency): number for code, currency, number in rows}
+    codes = orjson.dumps(sorted({code for code, _ in wanted})).decode()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT code, currency, id FROM billing_ledgeraccount"
+            " WHERE code IN (SELECT jsonb_array_elements_text(%s::jsonb))",
+            [codes],
+        )
+        return {(code, currency): number for code, currency, number in cursor.fetchall()}

@@ -17,10 +17,10 @@ from django.utils.translation import gettext
 
 from apps.billing.broker import broker_now
 from apps.billing.models import PlanNotice
+from apps.billing.plan_words import rows_of
 from apps.billing.services.queue import NOTIFY, after_commit
 from apps.billing.site import site_of
 from apps.billing.states import DELIVERY, step
-from apps.billing.words import rows_of
 from tenants.brand import tokens_of
 
 MAX_ATTEMPTS = 6

@@ -17,26 +17,35 @@ from django.db import connection, transaction
 
 from apps.accounts.audit import audit
 from apps.accounts.models import Link, User
+from apps.billing.arrays import array
 from apps.billing.compute import Charge, Item, Kind
-from apps.billing.models import FeeCharge, FeeRun, FeeShare, HighWaterMark
+from apps.billing.models import (
+    Document,
+    Entry,
+    FeeCharge,
+    FeeRun,
+    FeeShare,
+    HighWaterMark,
+    LedgerAccount,
+)
 from apps.billing.selectors.daily import Day
-from apps.billing.services.copying import copy_rows, next_ids
+from apps.billing.services.copying import analyse, copy_rows, next_ids
 from apps.billing.services.documents import NewStatement, issue_statements
-from apps.billing.services.ledger import NewEntry, fee_charged, payable, post, rebate_granted
+from apps.billing.services.ledger import (
+    REBATES,
+    NewEntry,
+    fees_charged,
+    payable,
+    post,
+    receivable,
+)
 from apps.billing.site import site_of
 from apps.billing.statement import statement_data
 from tenants.brand import tokens_of
 from tenants.models import Broker
 
+MANY = 500
 BROKER_INCOME = {kind: f"income:{kind}_fees" for kind in Kind}
-_MEMO = {
-    Kind.PERFORMANCE: "Performance fee charged",
-    Kind.MANAGEMENT: "Management fee charged",
-    Kind.VOLUME: "Volume commission charged",
-    Kind.JOINING: "Joining fee charged",
-    Kind.EXIT: "Early-exit fee charged",
-    Kind.MINIMUM: "Minimum fee charged",
-}
 _CHARGE = (
     "id", "public_id", "run_id", "link_id", "plan_id", "kind", "window_from", "window_to",
     "currency", "equity_minor", "hwm_before", "hwm_after", "amount_minor", "collected_minor",
@@ -76,8 +85,10 @@ def post_charges(
     copy_rows(FeeCharge, _CHARGE, (_charge(row, run, now) for row in rows))
     copy_rows(FeeShare, _SHARE, (share for row in rows for share in _shares(row)))
     copy_rows(HighWaterMark, _MARK, (mark for row in rows if row.leads for mark in _marks(row)))
-    post(_entry(row) for row in rows if row.item.amount_minor)
+    post(_entries(rows, run))
     _issue([row for row in rows if row.leads], broker, run, now)
+    if len(rows) >= MANY:
+        analyse(FeeCharge, Entry, LedgerAccount, Document)
     audit(
         actor,
         "fees.post",
@@ -93,7 +104,7 @@ def keep_days(days: Iterable[Day]) -> None:
     if not rows:
         return
     with connection.cursor() as cursor:
-        cursor.execute(_DAYS, [list(column) for column in zip(*rows, strict=True)])
+        cursor.execute(_DAYS, [array(column) for column in zip(*rows, strict=True)])
 
 
 def _rows(charges: Sequence[Charge]) -> list[_Row]:
@@ -157,22 +168,35 @@ def _marks(row: _Row) -> list[tuple[Any, ...]]:
     return made
 
 
-def _entry(row: _Row) -> NewEntry:
-    window, item = row.settled.window, row.item
-    shares = [(payable(party.role, party.user_id), amount) for party, amount in item.shares]
-    key = f"charge:{row.public_id}"
-    if item.kind is Kind.REBATE:
-        return rebate_granted(key, window.ends_at, window.currency, shares)
-    shares.append((BROKER_INCOME[item.kind], item.broker_minor))
-    return fee_charged(
-        key, window.ends_at, window.account_id, window.currency, shares, _MEMO[item.kind]
-    )
+def _entries(rows: Sequence[_Row], run: FeeRun) -> list[NewEntry]:
+    """One entry a currency: what each account owes, what each party is owed for all of them."""
+    sums: dict[str, dict[str, int]] = {}
+    for row in rows:
+        window, item = row.settled.window, row.item
+        if not item.amount_minor:
+            continue
+        by_code = sums.setdefault(window.currency, {})
+        is_rebate = item.kind is Kind.REBATE
+        debit = REBATES if is_rebate else receivable(window.account_id)
+        by_code[debit] = by_code.get(debit, 0) + item.amount_minor
+        for party, amount in item.shares:
+            code = payable(party.role, party.user_id)
+            by_code[code] = by_code.get(code, 0) - amount
+        if not is_rebate:
+            code = BROKER_INCOME[item.kind]
+            by_code[code] = by_code.get(code, 0) - item.broker_minor
+    first = rows[0].id
+    return [
+        fees_charged(f"run:{run.public_id}:{first}:{currency}", run.ends_at, run.key, currency, one)
+        for currency, one in sums.items()
+    ]
 
 
 def _issue(rows: Sequence[_Row], broker: Broker, run: FeeRun, now: datetime) -> None:
     brand, site = tokens_of(broker), site_of(broker)
-    links = Link.objects.select_related("account__owner", "account__server", "master__manager")
-    found = links.in_bulk([row.settled.window.link_id for row in rows])
+    links = Link.objects.prefetch_related("account__owner", "account__server", "master__manager")
+    wanted = {row.settled.window.link_id for row in rows}
+    found = {link.pk: link for link in links.filter(pk__gte=min(wanted), pk__lte=max(wanted))}
     statements = []
     for row in rows:
         link = found[row.settled.window.link_id]
@@ -181,7 +205,7 @@ def _issue(rows: Sequence[_Row], broker: Broker, run: FeeRun, now: datetime) -> 
         data = statement_data(
             row.settled, link, brand, zone=broker.time_zone, period=run.key, site=site
         )
-        statements.append(NewStatement(FeeCharge(id=row.id), link.account.owner, data))
+        statements.append(NewStatement(FeeCharge(id=row.id, run=run), link.account.owner, data))
     if statements:
         year = now.astimezone(ZoneInfo(broker.time_zone)).year
         issue_statements(broker.legal_name, year, statements, now)

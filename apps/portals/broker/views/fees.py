@@ -17,9 +17,9 @@ from apps.accounts.models import Master
 from apps.billing.broker import broker_now
 from apps.billing.models import FeePlan, FeeRun
 from apps.billing.periods import month_before
+from apps.billing.plan_words import Row, rows_of
 from apps.billing.selectors.finance import charges_of_run, fees_by_run, run_totals, runs
 from apps.billing.selectors.plans import PlanBook, open_changes, plans_of
-from apps.billing.words import Row, rows_of
 from apps.portals.broker.charges import COLUMNS, cells, held_logins, posted_rows
 from apps.portals.broker.forms import PeriodForm
 from apps.portals.broker.page import STAFF, context

@@ -17,10 +17,10 @@ from apps.accounts.access import require_role
 from apps.accounts.models import Link, Master
 from apps.billing.broker import broker_now
 from apps.billing.models import FeePlan, PlanChange
+from apps.billing.plan_words import rows_of, split_row
 from apps.billing.selectors.plans import open_changes, plans_of
 from apps.billing.selectors.preview import preview_of
 from apps.billing.services.plans import Scope, approve, decline, propose
-from apps.billing.words import rows_of, split_row
 from apps.core.errors import ProrataError
 from apps.portals.broker.page import STAFF, context, request_id, show_error, user_of
 from apps.portals.broker.plan_form import PlanForm, initial_of

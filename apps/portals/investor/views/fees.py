@@ -15,9 +15,9 @@ from apps.accounts.models import Link, Role
 from apps.billing.compute import Charge, Kind
 from apps.billing.models import FeeCharge
 from apps.billing.pdf import mark_text
+from apps.billing.plan_words import rows_of
 from apps.billing.selectors.people import accruals, changes_for, charges_of, documents_of
 from apps.billing.services.documents import pdf_of
-from apps.billing.words import rows_of
 from apps.core.errors import UnavailableError
 from apps.portals.investor.page import investor, page, zone
 
