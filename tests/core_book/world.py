@@ -388,6 +388,7 @@ class World:
                         account_id=account,
                         kind=kind,  # type: ignore[arg-type]
                         amount_minor=self.rng.randint(1, 100_000),
+                        former=account % 2 == 0,
                     )
                 )
             case _:

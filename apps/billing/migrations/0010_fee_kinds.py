@@ -16,6 +16,12 @@ UPDATE billing_feeplan SET terms = jsonb_build_object(
 ALTER TABLE billing_feeplan ENABLE TRIGGER append_only;
 """
 
+# An attempt under way was sent to the book that its charge is of.
+TO_BOOKS = """
+UPDATE billing_feecollection k SET book_id = l.master_id
+FROM billing_feecharge c JOIN accounts_link l ON l.id = c.link_id WHERE c.id = k.charge_id;
+"""
+
 
 class Migration(migrations.Migration):
 
@@ -331,4 +337,15 @@ class Migration(migrations.Migration):
             model_name='feecharge',
             constraint=models.UniqueConstraint(fields=('link', 'kind', 'window_from'), name='window_charged_once'),
         ),
+        migrations.AddField(
+            model_name='feecollection',
+            name='book',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.master'),
+        ),
+        migrations.AddField(
+            model_name='feecollection',
+            name='is_former',
+            field=models.BooleanField(default=False),
+        ),
+        migrations.RunSQL(TO_BOOKS, migrations.RunSQL.noop),
     ]

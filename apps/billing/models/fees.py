@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from apps.accounts.models import Link
+from apps.accounts.models import Link, Master
 from apps.billing.models.plans import FeePlan
 
 
@@ -209,6 +209,9 @@ class FeeCollection(models.Model):
 
     charge = models.ForeignKey(FeeCharge, on_delete=models.PROTECT, related_name="collections")
     command_id = models.UUIDField(unique=True)
+    # The book that was asked: a repeat of the same command asks the same one.
+    book = models.ForeignKey(Master, on_delete=models.PROTECT, null=True, related_name="+")
+    is_former = models.BooleanField(default=False)  # the account had left it
     number = models.PositiveIntegerField()
     direction = models.CharField(max_length=8, choices=Direction.choices, default=Direction.FEE)
     amount_minor = models.BigIntegerField()
