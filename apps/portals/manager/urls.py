@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from apps.portals.manager.views import controls, orders, tables, terminal
+from apps.portals.manager.views import controls, earnings, orders, tables, terminal
 
 app_name = "manager"
 urlpatterns = [
     path("", terminal.home, name="home"),
+    path("earnings/", earnings.earnings, name="earnings"),
     path("<uuid:book_id>/", terminal.terminal, name="terminal"),
     path("<uuid:book_id>/bars", terminal.bars, name="bars"),
     path("<uuid:book_id>/preview", orders.preview, name="preview"),
