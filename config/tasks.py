@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from apps.accounts.schedule import ensure_schedule as ensure_notices
 from apps.billing.schedules import ensure_schedules
 from apps.leaderboards.schedule import ensure_schedule
 from tenants.door import all_brokers
@@ -16,4 +17,5 @@ def ensure_all_schedules() -> int:
     slugs = all_brokers()
     for slug in slugs:
         ensure_schedule(slug)
+        ensure_notices(slug)
     return len(slugs)

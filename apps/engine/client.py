@@ -20,23 +20,35 @@ import redis
 from django.conf import settings
 
 from apps.core import errors
-from apps.core.book.commands import Command, PlaceBlock
+from apps.core.book.codec import encode
+from apps.core.book.commands import Command, HardStop, LinkAccount, PlaceBlock
 from apps.engine import channels
 from apps.engine.messages import (
     Failure,
     Frame,
+    JoinQuote,
     Outcome,
     Preview,
     QuoteFrame,
     QuoteView,
     Reply,
     Request,
+    StopPreview,
 )
 
-__all__ = ["Frame", "Outcome", "Preview", "QuoteView", "execute", "latest_frame", "latest_quotes"]
+__all__ = [
+    "Frame",
+    "JoinQuote",
+    "Outcome",
+    "Preview",
+    "QuoteView",
+    "StopPreview",
+    "execute",
+    "latest_frame",
+    "latest_quotes",
+]
 
 _DEFAULT_TIMEOUT_S = 5.0
-_encoder = msgspec.msgpack.Encoder()
 _replies = msgspec.msgpack.Decoder(Reply)
 _frames = msgspec.msgpack.Decoder(Frame)
 _quotes = msgspec.msgpack.Decoder(QuoteFrame)
@@ -71,6 +83,26 @@ def preview(
     if reply.preview is None:
         raise errors.UnavailableError("bad_answer", "The engine's answer holds no preview.")
     return reply.preview
+
+
+def preview_stop(
+    broker: str, book_id: uuid.UUID, command: HardStop, *, timeout_s: float = _DEFAULT_TIMEOUT_S
+) -> StopPreview:
+    """What a hard stop would close now, with the token that confirms it."""
+    reply = _ask(broker, book_id, command, "preview", timeout_s)
+    if reply.stop is None:
+        raise errors.UnavailableError("bad_answer", "The engine's answer holds no preview.")
+    return reply.stop
+
+
+def preview_join(
+    broker: str, book_id: uuid.UUID, command: LinkAccount, *, timeout_s: float = _DEFAULT_TIMEOUT_S
+) -> JoinQuote:
+    """What joining by `command` would take over now, and what it costs. Nothing is written."""
+    reply = _ask(broker, book_id, command, "preview", timeout_s)
+    if reply.join is None:
+        raise errors.UnavailableError("bad_answer", "The engine's answer holds no quote.")
+    return reply.join
 
 
 def latest_frame(broker: str, book_id: uuid.UUID) -> Frame | None:
@@ -136,7 +168,7 @@ def _send_and_wait(
     client = connection()
     key = channels.reply(broker, request.request_id)
     try:
-        client.lpush(channels.commands(broker, book_id), _encoder.encode(request))
+        client.lpush(channels.commands(broker, book_id), encode(request))
         found: Any = client.blpop([key], timeout=timeout_s)
     except redis.RedisError:
         return None

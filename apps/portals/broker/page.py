@@ -39,6 +39,7 @@ def context(request: HttpRequest, current: str, **values: Any) -> dict[str, Any]
         ("broker:keys", _("API keys"), ADMIN),
         ("broker:widget", _("Widget"), ADMIN),
         ("broker:audit", _("Audit trail"), ADMIN),
+        ("notices", _("Notices"), ADMIN),
     ]
     nav = []
     for name, label, roles in pages:
