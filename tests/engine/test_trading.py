@@ -10,7 +10,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from apps.core.book.commands import CancelBlock, LinkAccount, PlaceBlock, UnlinkAccount
+from apps.core.book.commands import (
+    AdjustBalance,
+    CancelBlock,
+    LinkAccount,
+    PlaceBlock,
+    UnlinkAccount,
+)
 from apps.core.errors import (
     ConflictError,
     InputError,
@@ -232,3 +238,18 @@ def test_a_chart_starts_with_the_servers_history_and_keeps_what_was_recorded(des
     earlier = msgspec.structs.replace(own, at_ms=minute_ms - 60_000)
     write_missing(desk.broker, server_id, "EURUSD", [earlier])
     assert desk.sql(count)[0][0] == before[0][0] + 1
+
+
+def test_who_left_still_pays_a_fee_on_the_server_and_in_the_rows(desk: Desk) -> None:
+    leaver = desk.stage.account_ids[0]
+    desk.execute(UnlinkAccount(command_id=uuid.uuid4(), account_id=leaver))
+    status = "SELECT status FROM {link} WHERE account_id = %s"
+    wait_for(lambda: desk.sql(status, leaver) == [("detached",)])
+    balance = "SELECT balance_minor FROM {account_state} WHERE account_id = %s"
+    ((before,),) = desk.sql(balance, leaver)
+    fee = AdjustBalance(
+        command_id=uuid.uuid4(), account_id=leaver, kind="fee", amount_minor=1_234, former=True
+    )
+    assert desk.execute(fee).result["status"] == "done"
+    wait_for(lambda: desk.sql(balance, leaver) == [(before - 1_234,)])
+    desk.verify()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django.test import Client
@@ -14,8 +14,9 @@ from django.utils import timezone
 from apps.accounts.api_keys import create_key
 from apps.accounts.models import User
 from apps.allocation.models import Block
-from apps.billing.models import Document, FeeRun, LedgerAccount
+from apps.billing.models import Document, FeeRun, LedgerAccount, PlanChange
 from apps.billing.periods import Period
+from apps.billing.services.plans import performance_plan, propose
 from apps.billing.services.runs import run_fees
 from tenants.door import broker_schema
 from tests.billing.history import History, plan
@@ -125,6 +126,7 @@ def _ids(history: History) -> dict[str, object]:
         "link_id": history.link.public_id,
         "document_id": document.public_id,
         "document": document.public_id,
+        "change": _change(history).public_id,
         "run": FeeRun.objects.get().public_id,
         "currency": "USD",
         "code": LedgerAccount.objects.create(code="house", currency="USD", type="asset").code,
@@ -138,6 +140,12 @@ def _ids(history: History) -> dict[str, object]:
         "symbol": "EURUSD",
         "account": history.link.account.public_id,
     }
+
+
+def _change(history: History) -> PlanChange:
+    day = timezone.now().date() + timedelta(days=30)
+    new = performance_plan(Decimal("0.25"), Decimal("0.5"), day)
+    return propose(person("finance"), history.master, new)
 
 
 def _block(history: History) -> Block:

@@ -41,7 +41,8 @@ def _office() -> list[Row]:
     """Broker staff: finance sees what is money, the admin everything."""
     read = [
         "dashboard", "masters", "fees", "fee_preview", "documents", "documents_csv", "ledger",
-        "balances_csv", "ledger_account", "ledger_lines_csv",
+        "balances_csv", "ledger_account", "ledger_lines_csv", "broker_plans", "receivables",
+        "receivables_csv",
     ]  # fmt: skip
     return [
         *(Row(f"broker:{name}", "GET", STAFF) for name in read),
@@ -49,6 +50,10 @@ def _office() -> list[Row]:
         *(Row(f"broker:{name}", "GET", (ADMIN,)) for name in ("widget", "audit")),
         Row("broker:master", "GET", STAFF, of="master"),
         Row("broker:plans", "GET", STAFF, of="master"),
+        Row("broker:link_plans", "GET", STAFF, of="link_id"),
+        Row("broker:plan_change", "GET", STAFF, of="change"),
+        Row("broker:plan_decide", "POST", STAFF, of="change"),
+        Row("broker:fee_reverse", "POST", STAFF, of="run"),
         Row("broker:link", "POST", (ADMIN,), of="master"),
         Row("broker:publish", "POST", (ADMIN,), of="master"),
         Row("broker:fee_post", "POST", STAFF),
@@ -72,6 +77,7 @@ def _desk() -> list[Row]:
     risky = ("hard_stop", "lift_book", "book_limits", "account_limits", "lift_account")
     return [
         Row("manager:home", "GET", OVERSEERS),
+        Row("manager:earnings", "GET", MANAGERS),
         Row("manager:risk", "GET", (ADMIN, MANAGER), (OTHER_MANAGER,)),
         *(Row(f"manager:{name}", "POST", (ADMIN, MANAGER), (OTHER_MANAGER,)) for name in risky),
         *(Row(f"manager:{name}", "GET", (ADMIN, MANAGER), (OTHER_MANAGER,)) for name in seen),
@@ -147,7 +153,7 @@ WITHIN_A_FLOW = {
 }
 """allauth's, tried by tests of the log-in (tests/front/test_sign_in.py); why no row fits."""
 
-_READS = ("books",)
+_READS = ("books", "fees", "accruals")
 _OWN_READS = ("block", "allocations", "tickets", "book_risk", "stops", "house_rounding")
 _ORDER: dict[str, object] = {"symbol": "EURUSD", "side": "buy", "lots": "1.00"}
 BODIES: dict[str, dict[str, object]] = {

@@ -2,16 +2,19 @@
 
 from apps.billing.models.documents import Delivery, Document, DocumentCounter, DocumentFile
 from apps.billing.models.fees import (
+    DailyEquity,
     FeeCharge,
     FeeCollection,
-    FeePlan,
+    FeeReversal,
     FeeRun,
     FeeShare,
     HighWaterMark,
 )
 from apps.billing.models.ledger import Entry, LedgerAccount, Line
+from apps.billing.models.plans import FeePlan, Introduction, PlanChange, PlanNotice
 
 __all__ = [
+    "DailyEquity",
     "Delivery",
     "Document",
     "DocumentCounter",
@@ -20,9 +23,13 @@ __all__ = [
     "FeeCharge",
     "FeeCollection",
     "FeePlan",
+    "FeeReversal",
     "FeeRun",
     "FeeShare",
     "HighWaterMark",
+    "Introduction",
     "LedgerAccount",
     "Line",
+    "PlanChange",
+    "PlanNotice",
 ]

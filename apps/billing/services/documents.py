@@ -15,6 +15,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.billing.models import Delivery, Document, DocumentFile, FeeCharge
 from apps.billing.pdf import render_statement
+from apps.billing.services.copying import copy_models
 from apps.billing.services.numbers import take_numbers
 from apps.core.errors import CorruptionError
 
@@ -38,13 +39,17 @@ def issue_statements(
 ) -> list[Document]:
     """Number and store the statements, and queue each to its owner. Inside a transaction."""
     numbers = take_numbers(legal_entity, STATEMENT_SERIES, year, len(statements))
-    documents = Document.objects.bulk_create(
-        _document(legal_entity, year, number, new, issued_at)
-        for number, new in zip(numbers, statements, strict=True)
+    documents = copy_models(
+        [
+            _document(legal_entity, year, number, new, issued_at)
+            for number, new in zip(numbers, statements, strict=True)
+        ]
     )
-    Delivery.objects.bulk_create(
-        Delivery(document=document, to=new.owner.email, next_at=issued_at)
-        for document, new in zip(documents, statements, strict=True)
+    copy_models(
+        [
+            Delivery(document=document, to=new.owner.email, next_at=issued_at)
+            for document, new in zip(documents, statements, strict=True)
+        ]
     )
     return documents
 

@@ -14,6 +14,9 @@ from tenants.door import current_broker
 RUN_FEES = "billing.run_fees"
 DELIVER = "billing.deliver_due"
 COLLECT = "billing.collect_due"
+NOTIFY = "billing.notify"
+ATTEND = "billing.attend"  # every minute: what stopped half way, who left, who withdrew
+ACCRUE = "billing.accrue"
 log = logging.getLogger(__name__)
 
 

@@ -2,11 +2,21 @@
 
 from django.urls import path
 
-from apps.portals.manager.views import blocks, controls, links, orders, risk, tables, terminal
+from apps.portals.manager.views import (
+    blocks,
+    controls,
+    earnings,
+    links,
+    orders,
+    risk,
+    tables,
+    terminal,
+)
 
 app_name = "manager"
 urlpatterns = [
     path("", terminal.home, name="home"),
+    path("earnings/", earnings.earnings, name="earnings"),
     path("<uuid:book_id>/", terminal.terminal, name="terminal"),
     path("<uuid:book_id>/bars", terminal.bars, name="bars"),
     path("<uuid:book_id>/preview", orders.preview, name="preview"),
