@@ -2,48 +2,91 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
-from apps.accounts.models import Link
+from apps.accounts.models import Link, User
 from apps.billing.compute import Charge, Step
+from apps.billing.words import DEFAULT, language_for
 from tenants.brand import BrandTokens
 
 
+@dataclass(frozen=True, slots=True)
+class ChargeLine:
+    """One fee on a document, whatever kind it is. `amount_minor` < 0 gives money back.
+
+    `formula`: the computation with its numbers filled in, the same text in every language, e.g.
+    "0.02 × 8,760,000.00 ÷ 365"; empty where the document shows it in full (the performance fee).
+    """
+
+    kind: str
+    amount_minor: int
+    formula: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
 def statement_data(
-    charge: Charge, link: Link, brand: BrandTokens, *, zone: str, period: str, site: str
+    charge: Charge,
+    link: Link,
+    brand: BrandTokens,
+    *,
+    zone: str,
+    period: str,
+    site: str,
+    lines: Sequence[ChargeLine] = (),
 ) -> dict[str, Any]:
     """Everything the PDF and the e-mail are made from. Money in minor units.
 
-    `site`: where the broker's pages are, "https://acme.example".
+    `site`: where the broker's pages are, "https://acme.example". `lines`: every fee of the window;
+    the performance fee alone when none are named.
     """
     window = charge.window
     owner = link.account.owner
+    named = lines or [ChargeLine("performance", charge.figures.fee_minor)]
     return {
         "kind": "fee_statement",
-        "language": owner.language if owner else "en",
-        "period": period,
-        "zone": zone,
-        "site": site,
+        **frame(brand, owner, zone=zone, period=period, site=site),
         "window_from": window.starts_at.isoformat(),
         "window_to": window.ends_at.isoformat(),
         "marked_at": window.closing.at.isoformat(),
         "currency": window.currency,
-        "investor": owner.full_name or owner.email if owner else "",
+        "investor": name_of(owner),
         "account": str(link.account.login),
         "server": link.account.server.name,
         "master": link.master.name,
-        "manager": link.master.manager.full_name or link.master.manager.email,
+        "manager": name_of(link.master.manager),
         "rate": str(charge.terms.rate.normalize()),
         "hwm_basis": charge.terms.hwm_basis,
         "figures": charge.figures.as_json(),
+        "charges": [line.as_json() for line in named],
+        "total_minor": sum(line.amount_minor for line in named),
         "hwm_opening": _places(charge.hwm_opening),
         "hwm_is_new": window.hwm is None,
         "hwm_after": _places(charge.hwm_after),
         "steps": [_step(step) for step in charge.steps],
+    }
+
+
+def frame(
+    brand: BrandTokens, reader: User | None, *, zone: str, period: str, site: str
+) -> dict[str, Any]:
+    """What every document has: the reader's language, the period, the broker's look and place."""
+    return {
+        "language": language_for(reader.language) if reader else DEFAULT,
+        "period": period,
+        "zone": zone,
+        "site": site,
         "brand": {name: value for name, value in asdict(brand).items() if name != "sender_email"},
     }
+
+
+def name_of(person: User | None) -> str:
+    """The name on paper; the e-mail address of who has told none."""
+    return (person.full_name or person.email) if person else ""
 
 
 def _step(step: Step) -> dict[str, Any]:

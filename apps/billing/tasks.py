@@ -11,7 +11,8 @@ from apps.accounts.models import User
 from apps.billing.periods import month, month_before
 from apps.billing.services.collect import collect_due as collect
 from apps.billing.services.mail import deliver_due as deliver
-from apps.billing.services.queue import COLLECT, DELIVER, RUN_FEES
+from apps.billing.services.queue import COLLECT, DELIVER, ISSUE, RUN_FEES
+from apps.billing.services.run_documents import issue_missing_documents
 from apps.billing.services.runs import broker_now, run_fees
 
 
@@ -24,6 +25,7 @@ def run_fees_task(period: str | None = None, actor_id: int | None = None) -> str
     wanted = month(period, zone) if period else month_before(timezone.now(), zone)
     actor = User.objects.filter(pk=actor_id).first() if actor_id else None
     result = run_fees(wanted, actor=actor)
+    issue_missing_documents(broker)
     return f"{broker.slug} {wanted.key}: {len(result.charges)} charged, {result.already} before"
 
 
@@ -39,3 +41,10 @@ def deliver_due() -> str:
     """Send the documents that wait."""
     broker = broker_now()
     return f"{broker.slug}: {deliver()}"
+
+
+@shared_task(name=ISSUE)
+def issue_documents() -> str:
+    """Remittances, invoices and summaries that a posted run lacks."""
+    broker = broker_now()
+    return f"{broker.slug}: {len(issue_missing_documents(broker))} documents"

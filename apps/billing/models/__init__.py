@@ -1,6 +1,12 @@
 """Billing's tables, in each broker's schema."""
 
-from apps.billing.models.documents import Delivery, Document, DocumentCounter, DocumentFile
+from apps.billing.models.documents import (
+    Delivery,
+    Document,
+    DocumentCounter,
+    DocumentFile,
+    LegalEntity,
+)
 from apps.billing.models.fees import (
     FeeCharge,
     FeeCollection,
@@ -24,5 +30,6 @@ __all__ = [
     "FeeShare",
     "HighWaterMark",
     "LedgerAccount",
+    "LegalEntity",
     "Line",
 ]

@@ -14,6 +14,7 @@ from tenants.door import current_broker
 RUN_FEES = "billing.run_fees"
 DELIVER = "billing.deliver_due"
 COLLECT = "billing.collect_due"
+ISSUE = "billing.issue_documents"
 log = logging.getLogger(__name__)
 
 
