@@ -21,7 +21,7 @@ from tenants.brand import BrandTokens, tokens_of
 from tenants.door import current_broker
 from tenants.models import Broker
 
-_PAGES = {"remittance": "/desk/earnings/", "fee_statement": "/portal/fees/"}
+_PAGES = {"remittance": "/desk/documents/"}
 
 
 def message_for(delivery: Delivery) -> EmailMultiAlternatives:

@@ -60,6 +60,4 @@ def isolated(text: str) -> str:
 
 def _amount(minor: int, currency: str, *, signed: bool = False) -> SafeString:
     text = money_text(minor, currency, active_marks(), signed=signed)
-    return format_html(
-        '<span class="num">{} <span class="unit">{}</span></span>', text, currency
-    )
+    return format_html('<span class="num">{} <span class="unit">{}</span></span>', text, currency)
