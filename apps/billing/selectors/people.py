@@ -32,6 +32,17 @@ def documents_of(user: User) -> QuerySet[Document]:
     return Document.objects.filter(owner=user)
 
 
+def papers_of(user: User) -> QuerySet[Document]:
+    """The user's documents other than fee statements, newest first."""
+    return (
+        documents_of(user)
+        .exclude(kind=Document.Kind.FEE_STATEMENT)
+        .select_related("run", "mirrors")
+        .defer("data", "mirrors__data")
+        .order_by("-issued_at", "-pk")
+    )
+
+
 def accruals(links: Sequence[Link], now: datetime, zone: ZoneInfo) -> dict[int, Charge]:
     """What would be charged if the period ended now, by link id. Nothing is written."""
     plans = plans_of({link.master_id for link in links})

@@ -48,7 +48,7 @@ def day_text(when: datetime) -> str:
 
 @register.simple_tag
 def moment_text(when: datetime, seconds: bool = False) -> str:
-    """ "2026-10-31 23:59"; to stand inside a sentence with `seconds` and kept in its order there."""
+    """ "2026-10-31 23:59"; with `seconds` to stand inside a sentence, kept in its order there."""
     return isolated(f"{words.moment(when)}:{when:%S}") if seconds else words.moment(when)
 
 

@@ -56,4 +56,9 @@ def nav(current: str = "") -> list[dict[str, Any]]:
     """The desk's main navigation (see templates/desk.html)."""
     return [
         {"label": _("Masters"), "url": reverse("manager:home"), "current": current == "masters"},
+        {
+            "label": _("Documents"),
+            "url": reverse("manager:documents"),
+            "current": current == "documents",
+        },
     ]

@@ -2,11 +2,13 @@
 
 from django.urls import path
 
-from apps.portals.manager.views import controls, orders, tables, terminal
+from apps.portals.manager.views import controls, documents, orders, tables, terminal
 
 app_name = "manager"
 urlpatterns = [
     path("", terminal.home, name="home"),
+    path("documents/", documents.listing, name="documents"),
+    path("documents/<uuid:public_id>.pdf", documents.pdf, name="document_pdf"),
     path("<uuid:book_id>/", terminal.terminal, name="terminal"),
     path("<uuid:book_id>/bars", terminal.bars, name="bars"),
     path("<uuid:book_id>/preview", orders.preview, name="preview"),

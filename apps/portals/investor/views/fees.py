@@ -6,19 +6,20 @@ from uuid import UUID
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from apps.accounts.access import links_of, require_role
 from apps.accounts.models import Link, Role
 from apps.billing.pdf import mark_text
-from apps.billing.selectors.people import accruals, charges_of, documents_of
-from apps.billing.services.documents import pdf_of
+from apps.billing.selectors.people import accruals, charges_of, papers_of
 from apps.core.errors import UnavailableError
 from apps.portals.investor.page import investor, page, zone
+from apps.portals.papers import languages, own_pdf
 
 PAGE_ROWS = 24
+PAPERS = 48  # the latest invoices and credit notes; all are in the office's archive
 
 
 @require_safe
@@ -42,7 +43,8 @@ def fees(request: HttpRequest) -> HttpResponse:
         {"charge": charge, "mark": mark_text(str(charge.hwm_after), charge.currency)}
         for charge in found
     ]
-    context = page("fees", running=running, page=found, rows=rows)
+    papers = papers_of(user)[:PAPERS]
+    context = page("fees", running=running, page=found, rows=rows, papers=papers, **languages(user))
     return render(request, "investor/fees.html", context)
 
 
@@ -50,13 +52,8 @@ def fees(request: HttpRequest) -> HttpResponse:
 @require_role(Role.INVESTOR)
 def document_pdf(request: HttpRequest, document_id: UUID) -> HttpResponse:
     """The owner's own document; anybody else's is not there."""
-    document = get_object_or_404(documents_of(investor(request)), public_id=document_id)
     try:
-        pdf = pdf_of(document)
+        return own_pdf(investor(request), document_id)
     except UnavailableError as error:
         context = page("fees", error=error)
         return render(request, "investor/document_unavailable.html", context, status=error.status)
-    response = HttpResponse(pdf, content_type="application/pdf")
-    response["Content-Disposition"] = f'attachment; filename="{document.reference}.pdf"'
-    response["Cache-Control"] = "private, no-store"
-    return response
