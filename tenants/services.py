@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.management import call_command
@@ -15,6 +16,7 @@ from django_tenants.utils import schema_exists
 from tenants.door import TEMPLATE, broker_schema, check_slug, public_schema
 from tenants.errors import TenantError
 from tenants.models import Brand, Broker, Domain
+from tenants.revenue.contracts import start_trial
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ def create_broker(new: NewBroker) -> Broker:
             _create_brand(broker, new, domain)
             broker.create_schema(check_if_exists=True, verbosity=0)
             _create_admin(new)
+            if settings.TRIAL_DAYS:
+                start_trial(broker, settings.TRIAL_DAYS, "platform")
     return broker
 
 

@@ -6,6 +6,7 @@
     UnknownOutcomeError  `no_answer`: sent, not answered in time. Ask again with the SAME command
                          id: the first outcome comes back, or the command is executed now, once
     RejectedError, ConflictError, NotFoundError, InputError: as the book decided
+    ForbiddenError       a new block while the broker's standing is read only or suspended
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import msgspec
 import redis
 from django.conf import settings
 
+from apps.accounts.standing import Capability, require
 from apps.core import errors
 from apps.core.book.commands import Command, PlaceBlock
 from apps.engine import channels
@@ -57,6 +59,8 @@ def execute(
     broker: str, book_id: uuid.UUID, command: Command, *, timeout_s: float = _DEFAULT_TIMEOUT_S
 ) -> Outcome:
     """Have the book execute `command`; its committed outcome. Errors: see the module."""
+    if isinstance(command, PlaceBlock):
+        require(Capability.OPEN)
     reply = _ask(broker, book_id, command, "execute", timeout_s)
     if reply.outcome is None:
         raise errors.UnknownOutcomeError("bad_answer", "The engine's answer holds no outcome.")
@@ -67,6 +71,7 @@ def preview(
     broker: str, book_id: uuid.UUID, command: PlaceBlock, *, timeout_s: float = _DEFAULT_TIMEOUT_S
 ) -> Preview:
     """What the book would decide now for `command`. Nothing is written or reserved."""
+    require(Capability.OPEN)
     reply = _ask(broker, book_id, command, "preview", timeout_s)
     if reply.preview is None:
         raise errors.UnavailableError("bad_answer", "The engine's answer holds no preview.")

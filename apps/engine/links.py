@@ -11,6 +11,7 @@ from django.db import transaction
 
 from apps.accounts.audit import audit
 from apps.accounts.models import Link, Master, TradingAccount, User
+from apps.accounts.standing import Capability, require
 from apps.core.book.commands import LinkAccount
 from apps.core.book.terms import terms_from_json
 from apps.core.errors import ConflictError
@@ -20,9 +21,11 @@ from apps.engine.client import execute
 def join(broker: str, master: Master, account: TradingAccount, actor: User | None) -> Link:
     """Let `account` follow `master` from now on; the link, active once the journal says so.
 
-    Raises ConflictError("account_linked") when it follows another master; whatever the engine
-    answers. After UnknownOutcomeError the link may still be `invited`: call again.
+    Raises ConflictError("account_linked") when it follows another master; ForbiddenError of the
+    broker's standing; whatever the engine answers. After UnknownOutcomeError the link may still be
+    `invited`: call again.
     """
+    require(Capability.GROW)
     with transaction.atomic():
         link = (
             Link.objects.select_for_update()

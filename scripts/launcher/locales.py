@@ -73,7 +73,7 @@ def _in_python(path: Path) -> Iterator[str]:
     from babel.messages.extract import extract_python
 
     with path.open("rb") as source:
-        keywords = ("_", "gettext", "gettext_lazy")
-        for _line, _function, texts, _comments in extract_python(source, keywords, (), {}):
-            if isinstance(texts, str) and texts:
-                yield texts
+        keywords = {"_": None, "gettext": None, "gettext_lazy": None}
+        for found in extract_python(source, keywords, (), {}):
+            if text := str(found[2] or ""):
+                yield text

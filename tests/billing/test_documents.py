@@ -126,6 +126,8 @@ def test_settings_are_audited_and_change_no_document(run: FeeRun, in_acme: Broke
     entity(name="Acme Ltd", tax="included", tax_rate=Decimal("0.20"), tax_id="1002")
     assert of_kind(Kind.INVOICE)[0].data == before
     entry = AuditEntry.objects.filter(action="legal_entity.set").latest("id")
+    assert entry.before is not None
+    assert entry.after is not None
     assert (entry.before["tax_rate"], entry.after["tax_rate"]) == ("0.05000", "0.20")
 
 

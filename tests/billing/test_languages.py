@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 from datetime import date
+from typing import Any
 
 import pytest
 from babel.messages.pofile import read_po
@@ -101,16 +102,21 @@ def test_each_script_has_its_own_packaged_font_and_all_are_embedded(in_acme: Bro
     if not frontend.is_current():
         pytest.skip("the front-end packages are not installed: scripts/test brings them")
     document = statement("ar", name="منى 王小明 Ольга Žižek")
-    fonts = {
+    fonts: dict[str, Any] = {
         str(font.get_object()["/BaseFont"]): font.get_object()
         for page in reader(document).pages
-        for font in page["/Resources"]["/Font"].values()
+        for font in _fonts(page).values()
     }
     families = {name.partition("+")[2].removesuffix("-Bold") for name in fonts}
     assert {"Document-Sans", "Document-Arabic", "Document-Chinese"} <= families
     for font in fonts.values():
         descriptor = font["/DescendantFonts"][0].get_object()["/FontDescriptor"]
         assert "/FontFile2" in descriptor or "/FontFile3" in descriptor
+
+
+def _fonts(page: Any) -> dict[str, Any]:
+    found: dict[str, Any] = page["/Resources"]["/Font"]
+    return found
 
 
 @pytest.mark.parametrize("name", ["Ольга Петрова", "王小明", "Žižek Ελένη"])
@@ -128,7 +134,7 @@ def test_the_archive_is_pdf_a_3b_and_carries_the_data_behind_the_digest(
     entity(archives=True, issues_invoices=False)
     document = statement(language)
     file = reader(document)
-    root = file.trailer["/Root"]
+    root: Any = file.trailer["/Root"]
     about = root["/Metadata"].get_object().get_data().decode()
     assert 'pdfaid:part="3"' in about
     assert 'pdfaid:conformance="B"' in about
@@ -155,7 +161,7 @@ def test_the_mail_is_in_the_readers_language(in_acme: Broker, language: str, tit
     assert title in message.subject
     assert title in message.body
     assert "Smith & Sons" in message.body
-    html = str(message.alternatives[0].content)
+    html = str(message.alternatives[0][0])
     assert f'lang="{language}"' in html
     assert "Smith &amp; Sons" in html
     assert ('dir="rtl"' in html) == (language == "ar")

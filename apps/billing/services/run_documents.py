@@ -161,11 +161,14 @@ def _manager_lines(run: FeeRun) -> list[_Line]:
     charges = {charge.pk: charge for charge in _charges(run)}
     shares = (
         FeeShare.objects.filter(charge_id__in=list(charges), amount_minor__gt=0)
-        .exclude(user=None)
         .select_related("user")
         .order_by("id")
     )
-    lines = [_Line(charges[share.charge_id], share.user, share.amount_minor) for share in shares]
+    lines = [
+        _Line(charges[share.charge_id], share.user, share.amount_minor)
+        for share in shares
+        if share.user is not None
+    ]
     order = {pk: place for place, pk in enumerate(charges)}
     return sorted(lines, key=lambda line: order[line.charge.pk])
 

@@ -15,6 +15,7 @@ from apps.portals.broker.views import (
     masters,
     new_master,
     people,
+    plan,
     plans,
     widget,
 )
@@ -51,5 +52,7 @@ urlpatterns = [
     path("keys/", keys.keys, name="keys"),
     path("keys/<uuid:public_id>/revoke", keys.revoke, name="revoke_key"),
     path("widget/", widget.widget, name="widget"),
+    path("plan/", plan.plan, name="plan"),
+    path("plan/pay", plan.pay, name="pay"),
     path("audit/", audit.trail, name="audit"),
 ]
