@@ -1,231 +1,31 @@
-"""The state of a book: what replaying its journal gives, and what a snapshot holds.
-
-Per member everything is a vector, aligned with `Members.account_ids` (a member keeps its place
-when it leaves). Closed blocks and settled intents are gone from here: the journal has them.
-"""
+"""The whole of a book."""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
 import numpy as np
 
-from apps.core.allocation import Carry, Rule
-from apps.core.book.codec import Vec, vec
-from apps.core.book.commands import AccountInfo, BalanceKind, OrderKind, Side, SymbolInfo
+from apps.core.allocation import Rule
+from apps.core.book.codec import Vec
+from apps.core.book.commands import AccountInfo, SymbolInfo
+from apps.core.book.state.blocks import Block, Close
+from apps.core.book.state.intents import Intent
+from apps.core.book.state.members import (
+    ACTIVE,
+    DETACHED,
+    CarryState,
+    Exposure,
+    Group,
+    Grouped,
+    Members,
+)
 from apps.core.book.terms import NO_TERMS, LinkTerms
-from apps.core.errors import NotFoundError, StateError
+from apps.core.errors import NotFoundError
+from apps.core.sessions import Sessions
 
-ACTIVE, DETACHING, DETACHED, PAUSED, CLOSE_ONLY = 0, 1, 2, 3, 4
-STATUS_OF = {"active": ACTIVE, "paused": PAUSED, "close_only": CLOSE_ONLY}
-
-BlockStatus = Literal["pending", "sent", "open", "closed", "cancelled", "rejected"]
-TRANSITIONS: dict[tuple[BlockStatus, str], BlockStatus] = {
-    ("pending", "allocated"): "sent",
-    ("pending", "cancelled"): "cancelled",
-    ("pending", "rejected"): "rejected",
-    ("sent", "filled"): "open",
-    ("sent", "cancelled"): "cancelled",
-    ("sent", "rejected"): "rejected",
-    ("open", "closed"): "closed",
-}
-
-
-def next_status(status: BlockStatus, event: str) -> BlockStatus:
-    """The table above. Raises StateError for a pair it does not have."""
-    try:
-        return TRANSITIONS[status, event]
-    except KeyError:
-        raise StateError(
-            "block_state", f"A {status} block cannot be {event}.", status=status, event=event
-        ) from None
-
-
-class Group(NamedTuple):
-    """Members that share currency and leverage; `places`: their indices."""
-
-    currency: str
-    leverage: int
-    places: Vec
-
-
-class Grouped(NamedTuple):
-    """`order`: members one group after the other, those of one currency together."""
-
-    order: Vec
-    groups: list[tuple[Group, slice]]
-    currencies: list[tuple[str, slice]]
-
-    @classmethod
-    def of(cls, groups: list[Group]) -> Grouped:
-        slices: list[tuple[Group, slice]] = []
-        currencies: dict[str, slice] = {}
-        at = 0
-        for group in groups:
-            end = at + group.places.size
-            slices.append((group, slice(at, end)))
-            first = currencies.get(group.currency, slice(at, at)).start
-            currencies[group.currency] = slice(first, end)
-            at = end
-        order = np.concatenate([group.places for group in groups]) if groups else vec()
-        return cls(order, slices, list(currencies.items()))
-
-    def in_place(self, ordered: Vec) -> Vec:
-        """A vector in `order`, back in the members' own."""
-        result = np.empty_like(ordered)
-        result[self.order] = ordered
-        return result
-
-
-class Members(msgspec.Struct):
-    """The sub-accounts, int64[n] each; `currency` indexes `BookState.currencies`."""
-
-    account_ids: Vec = msgspec.field(default_factory=vec)
-    logins: Vec = msgspec.field(default_factory=vec)
-    currency: Vec = msgspec.field(default_factory=vec)
-    leverage: Vec = msgspec.field(default_factory=vec)
-    balance_minor: Vec = msgspec.field(default_factory=vec)
-    status: Vec = msgspec.field(default_factory=vec)
-
-    @property
-    def size(self) -> int:
-        return int(self.account_ids.size)
-
-
-class Exposure(msgspec.Struct):
-    """Open volume per member in one symbol: steps, and Σ steps · open points, per side."""
-
-    long_steps: Vec
-    long_cost: Vec
-    short_steps: Vec
-    short_cost: Vec
-
-    @classmethod
-    def zero(cls, size: int) -> Exposure:
-        return cls(*(np.zeros(size, dtype=np.int64) for _ in range(4)))
-
-
-class CarryState(msgspec.Struct):
-    """Carry of one symbol, aligned with the members (apps.core.allocation.Carry)."""
-
-    numerators: Vec
-    denominator: int = 1
-
-    def as_carry(self) -> Carry:
-        return Carry(self.numerators, self.denominator)
-
-
-class Fills(msgspec.Struct):
-    """What an order was filled so far."""
-
-    deal_ids: list[str] = []
-    steps: int = 0
-    point_steps: int = 0
-
-
-class Block(msgspec.Struct, kw_only=True):
-    """An open or pending block. Ticket vectors are in ticket order."""
-
-    block_id: UUID
-    symbol: str
-    side: Side
-    kind: OrderKind
-    price_points: int | None
-    requested_steps: int
-    rule: Rule
-    participants: Vec
-    manual_accounts: Vec = msgspec.field(default_factory=vec)
-    manual_steps: Vec = msgspec.field(default_factory=vec)
-    sl_points: int | None = None
-    tp_points: int | None = None
-    expires_at_ms: int | None = None
-    status: BlockStatus = "pending"
-    order_steps: int = 0
-    open_points: int = 0
-    first_ticket_id: int = 0
-    members: Vec = msgspec.field(default_factory=vec)
-    """Index of each ticket's member."""
-    target_steps: Vec = msgspec.field(default_factory=vec)
-    open_steps: Vec = msgspec.field(default_factory=vec)
-    closing_steps: Vec = msgspec.field(default_factory=vec)
-    base_steps: Vec = msgspec.field(default_factory=vec)
-    """What partial closes are shared by: the steps at the last re-basing."""
-    given_steps: Vec = msgspec.field(default_factory=vec)
-    """Of these, closed or being closed."""
-    fills: Fills = msgspec.field(default_factory=Fills)
-
-    @property
-    def sign(self) -> int:
-        return 1 if self.side == "buy" else -1
-
-    @property
-    def ticket_ids(self) -> Vec:
-        return self.first_ticket_id + np.arange(self.members.size, dtype=np.int64)
-
-
-class Close(msgspec.Struct, kw_only=True):
-    """A closing order on its way. `ordinals` index the block's tickets."""
-
-    close_id: UUID
-    block_id: UUID
-    ordinals: Vec
-    steps: Vec
-    order_steps: int
-    detaches: bool
-    fills: Fills = msgspec.field(default_factory=Fills)
-
-
-class SubmitIntent(msgspec.Struct, frozen=True, kw_only=True, tag="submit"):
-    """Send one master order. `order_id` is its command id at the server.
-
-    An opening order that nobody has seen long after `decided_at_ms` is not sent any more.
-    """
-
-    order_id: UUID
-    symbol: str
-    side: Side
-    steps: int
-    kind: OrderKind
-    price_points: int | None
-    closing: bool
-    decided_at_ms: int
-
-
-class CancelIntent(msgspec.Struct, frozen=True, kw_only=True, tag="cancel"):
-    cancel_id: UUID
-    order_id: UUID
-
-
-class BookingIntent(msgspec.Struct, frozen=True, kw_only=True, tag="booking"):
-    """Have the server book a fill on the sub-accounts; `pnl_minor` is ours, to compare."""
-
-    booking_id: UUID
-    closing: bool
-    symbol: str
-    deal_ids: list[str]
-    price_points: int
-    account_ids: Vec
-    logins: Vec
-    ticket_ids: Vec
-    steps: Vec
-    pnl_minor: Vec
-
-
-class BalanceIntent(msgspec.Struct, frozen=True, kw_only=True, tag="balance"):
-    """`amount_minor` is signed."""
-
-    operation_id: UUID
-    account_id: int
-    login: int
-    kind: BalanceKind
-    amount_minor: int
-    currency_digits: int
-    comment: str
-
-
-Intent = SubmitIntent | CancelIntent | BookingIntent | BalanceIntent
+KEPT_ENDED = 256
 
 
 class BookState(msgspec.Struct, dict=True):
@@ -250,6 +50,8 @@ class BookState(msgspec.Struct, dict=True):
     rule: Rule | None = None
     defaults: LinkTerms = NO_TERMS
     terms: dict[int, LinkTerms] = {}
+    ended_orders: dict[UUID, bool] = {}
+    """Orders that ended before they were filled whole, the last of them: was it a closing one?"""
 
     @property
     def index(self) -> dict[int, int]:
@@ -320,6 +122,22 @@ class BookState(msgspec.Struct, dict=True):
     def define_symbol(self, symbol: SymbolInfo) -> None:
         self.symbols[symbol.name] = symbol
         self.__dict__.pop("_pairs", None)
+        self.__dict__.pop("_sessions", None)
+
+    @property
+    def sessions(self) -> dict[str, Sessions]:
+        """When each symbol trades, of those that do not always."""
+        cached: dict[str, Sessions] | None = self.__dict__.get("_sessions")
+        if cached is None:
+            found = {name: s.sessions for name, s in self.symbols.items() if s.sessions}
+            cached = self.__dict__["_sessions"] = found
+        return cached
+
+    def end_order(self, order_id: UUID, *, closing: bool) -> None:
+        """Remember an order that ended early: a fill of it may still come."""
+        self.ended_orders[order_id] = closing
+        while len(self.ended_orders) > KEPT_ENDED:
+            del self.ended_orders[next(iter(self.ended_orders))]
 
     def member(self, account_id: int) -> int:
         """Place of an account that is not detached. Raises NotFoundError `account_not_linked`."""

@@ -1,0 +1,105 @@
+"""What happened to a book. Events carry all that `apply` and the projection need, no more.
+
+Vectors of one event are aligned with each other. Money in minor units of the account's currency
+unless a field says otherwise.
+"""
+
+from __future__ import annotations
+
+from apps.core.book.events.base import (
+    BookEvent,
+)
+from apps.core.book.events.blocks import (
+    BlockAllocated,
+    BlockAmended,
+    BlockCancelled,
+    BlockClosed,
+    BlockFilled,
+    BlockPlaced,
+    BlockRejected,
+    CancelRequested,
+    CancelSettled,
+    OrderPartlyFilled,
+    StopTrailed,
+)
+from apps.core.book.events.book import (
+    BalanceRequested,
+    BalanceSettled,
+    BookingSettled,
+    BookOpened,
+    CommandRefused,
+    SymbolDefined,
+)
+from apps.core.book.events.closes import (
+    CloseEnded,
+    CloseFilled,
+    CloseRequested,
+)
+from apps.core.book.events.links import (
+    LinkStatusSet,
+    LinkTermsSet,
+    MemberDetached,
+    MemberDetaching,
+    MemberLinked,
+    RuleSet,
+)
+
+Event = (
+    BookOpened
+    | SymbolDefined
+    | MemberLinked
+    | RuleSet
+    | LinkTermsSet
+    | LinkStatusSet
+    | MemberDetaching
+    | MemberDetached
+    | BlockPlaced
+    | BlockAmended
+    | StopTrailed
+    | BlockAllocated
+    | CancelRequested
+    | CancelSettled
+    | BlockCancelled
+    | BlockRejected
+    | OrderPartlyFilled
+    | BlockFilled
+    | CloseRequested
+    | CloseEnded
+    | CloseFilled
+    | BlockClosed
+    | BookingSettled
+    | BalanceRequested
+    | BalanceSettled
+    | CommandRefused
+)
+
+__all__ = [
+    "BalanceRequested",
+    "BalanceSettled",
+    "BlockAllocated",
+    "BlockAmended",
+    "BlockCancelled",
+    "BlockClosed",
+    "BlockFilled",
+    "BlockPlaced",
+    "BlockRejected",
+    "BookEvent",
+    "BookOpened",
+    "BookingSettled",
+    "CancelRequested",
+    "CancelSettled",
+    "CloseEnded",
+    "CloseFilled",
+    "CloseRequested",
+    "CommandRefused",
+    "Event",
+    "LinkStatusSet",
+    "LinkTermsSet",
+    "MemberDetached",
+    "MemberDetaching",
+    "MemberLinked",
+    "OrderPartlyFilled",
+    "RuleSet",
+    "StopTrailed",
+    "SymbolDefined",
+]

@@ -1,0 +1,67 @@
+"""What is to be sent to a trading server: durable before it is."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from apps.core.book.codec import Vec
+from apps.core.book.commands import BalanceKind, Side
+
+
+class SubmitIntent(msgspec.Struct, frozen=True, kw_only=True, tag="submit"):
+    """Send one master order. `order_id` is its command id at the server.
+
+    An opening order that nobody has seen long after `decided_at_ms` is not sent any more.
+    """
+
+    order_id: UUID
+    symbol: str
+    side: Side
+    steps: int
+    kind: Literal["market", "limit"]
+    price_points: int | None
+    closing: bool
+    decided_at_ms: int
+
+
+class CancelIntent(msgspec.Struct, frozen=True, kw_only=True, tag="cancel"):
+    cancel_id: UUID
+    order_id: UUID
+
+
+class BookingIntent(msgspec.Struct, frozen=True, kw_only=True, tag="booking"):
+    """Have the server book a fill on the sub-accounts; `pnl_minor` is ours, to compare.
+
+    Without deals: tickets of both sides closed against each other, converted at `rates`.
+    """
+
+    booking_id: UUID
+    closing: bool
+    symbol: str
+    deal_ids: list[str]
+    price_points: int
+    account_ids: Vec
+    logins: Vec
+    ticket_ids: Vec
+    steps: Vec
+    pnl_minor: Vec
+    rates: dict[str, Decimal] = {}
+
+
+class BalanceIntent(msgspec.Struct, frozen=True, kw_only=True, tag="balance"):
+    """`amount_minor` is signed."""
+
+    operation_id: UUID
+    account_id: int
+    login: int
+    kind: BalanceKind
+    amount_minor: int
+    currency_digits: int
+    comment: str
+
+
+Intent = SubmitIntent | CancelIntent | BookingIntent | BalanceIntent
