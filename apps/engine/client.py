@@ -22,7 +22,7 @@ from django.conf import settings
 
 from apps.accounts.standing import Capability, require
 from apps.core import errors
-from apps.core.book.commands import Command, PlaceBlock
+from apps.core.book.commands import Command, PlaceBlock, ReverseBlock
 from apps.engine import channels
 from apps.engine.messages import (
     Failure,
@@ -38,6 +38,7 @@ from apps.engine.messages import (
 __all__ = ["Frame", "Outcome", "Preview", "QuoteView", "execute", "latest_frame", "latest_quotes"]
 
 _DEFAULT_TIMEOUT_S = 5.0
+OPENING = (PlaceBlock, ReverseBlock)  # what a broker's standing may forbid
 _encoder = msgspec.msgpack.Encoder()
 _replies = msgspec.msgpack.Decoder(Reply)
 _frames = msgspec.msgpack.Decoder(Frame)
@@ -59,7 +60,7 @@ def execute(
     broker: str, book_id: uuid.UUID, command: Command, *, timeout_s: float = _DEFAULT_TIMEOUT_S
 ) -> Outcome:
     """Have the book execute `command`; its committed outcome. Errors: see the module."""
-    if isinstance(command, PlaceBlock):
+    if isinstance(command, OPENING):
         require(Capability.OPEN)
     reply = _ask(broker, book_id, command, "execute", timeout_s)
     if reply.outcome is None:

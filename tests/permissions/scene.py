@@ -16,7 +16,8 @@ from apps.accounts.models import User
 from apps.allocation.models import Block
 from apps.billing.models import Document, FeeRun, LedgerAccount
 from apps.billing.periods import Period
-from apps.billing.services.runs import run_fees
+from apps.billing.services.run_documents import issue_run_documents
+from apps.billing.services.runs import broker_now, run_fees
 from tenants.door import broker_schema
 from tests.billing.history import History, plan
 from tests.factories import person, symbol
@@ -90,6 +91,7 @@ def _history() -> History:
     symbol(history.link.account.server)
     history.realise("2026-10-10 12:00", 50_000)
     run_fees(PERIOD, now=datetime(2027, 12, 1, tzinfo=UTC))
+    issue_run_documents(FeeRun.objects.get(), broker_now())
     return history
 
 
@@ -114,7 +116,8 @@ def _without_role() -> User:
 
 
 def _ids(history: History) -> dict[str, object]:
-    document = Document.objects.get()
+    document = Document.objects.get(kind="fee_statement")
+    remittance = Document.objects.get(kind="remittance")
     return {
         "master": history.master.public_id,
         "book_id": history.master.public_id,
@@ -123,6 +126,8 @@ def _ids(history: History) -> dict[str, object]:
         "link_id": history.link.public_id,
         "document_id": document.public_id,
         "document": document.public_id,
+        "remittance": remittance.public_id,
+        "delivery_id": remittance.deliveries.get().pk,
         "run": FeeRun.objects.get().public_id,
         "currency": "USD",
         "code": LedgerAccount.objects.create(code="house", currency="USD", type="asset").code,

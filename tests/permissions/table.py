@@ -40,12 +40,14 @@ def _office() -> list[Row]:
     """Broker staff: finance sees what is money, the admin everything."""
     read = [
         "dashboard", "masters", "fees", "fee_preview", "documents", "documents_csv", "ledger",
-        "balances_csv", "ledger_account", "ledger_lines_csv",
+        "balances_csv", "ledger_account", "ledger_lines_csv", "mail", "period_zip",
     ]  # fmt: skip
     return [
         *(Row(f"broker:{name}", "GET", STAFF) for name in read),
         *(Row(f"broker:{name}", "GET", (ADMIN,)) for name in ("new_master", "people", "keys")),
         *(Row(f"broker:{name}", "GET", (ADMIN,)) for name in ("widget", "audit")),
+        *(Row(f"broker:{name}", "GET", (ADMIN,)) for name in ("issuer", "plan")),
+        Row("broker:pay", "POST", (ADMIN,)),
         Row("broker:master", "GET", STAFF, of="master"),
         Row("broker:plans", "GET", STAFF, of="master"),
         Row("broker:link", "POST", (ADMIN,), of="master"),
@@ -54,6 +56,7 @@ def _office() -> list[Row]:
         Row("broker:fee_run", "GET", STAFF, of="run"),
         Row("broker:fee_run_csv", "GET", STAFF, of="run"),
         Row("broker:document_pdf", "GET", STAFF, of="document"),
+        Row("broker:delivery_again", "POST", STAFF),
         Row("broker:mail_again", "POST", STAFF, of="document"),
         Row("broker:invite_again", "POST", (ADMIN,), of="person"),
         Row("broker:activate", "POST", (ADMIN,), of="person"),
@@ -70,6 +73,8 @@ def _desk() -> list[Row]:
     )  # fmt: skip
     return [
         Row("manager:home", "GET", OVERSEERS),
+        Row("manager:documents", "GET", MANAGERS),
+        Row("manager:document_pdf", "GET", (MANAGER,), (OTHER_MANAGER,), of="remittance"),
         *(Row(f"manager:{name}", "GET", (ADMIN, MANAGER), (OTHER_MANAGER,)) for name in seen),
         *(Row(f"manager:{name}", "POST", (MANAGER,), (OTHER_MANAGER,)) for name in traded),
     ]
@@ -114,6 +119,7 @@ def _own_login() -> list[Row]:
     return [
         Row("home", "GET", tuple(who for who in PEOPLE if who != NO_ROLE)),
         *(Row(name, "GET", PEOPLE) for name in names),
+        Row("document_language", "POST", tuple(who for who in PEOPLE if who != NO_ROLE)),
     ]
 
 
@@ -172,3 +178,9 @@ PLATFORM = (
     "site:home", "site:product", "site:demo", "site:login", "site:healthz",
 )  # fmt: skip
 """The platform's own host: open to the world, and nothing of a broker on it."""
+
+PLATFORM_STAFF = (
+    "staff:contracts", "staff:login", "staff:logout", "staff:contract", "staff:paid",
+    "staff:extend", "stripe_webhook",
+)  # fmt: skip
+"""The platform's staff with its own log-in, and Stripe by its signature (tests/revenue)."""

@@ -18,7 +18,7 @@ from django.test import Client, override_settings
 from apps.accounts.models import Link
 from apps.allocation.models import AccountState
 from apps.billing.selectors.usage import usage_now
-from apps.core.book.commands import CloseBlock, PlaceBlock
+from apps.core.book.commands import CloseBlock, PlaceBlock, ReverseBlock
 from apps.core.errors import ForbiddenError
 from apps.engine import client as engine
 from apps.engine.links import join
@@ -167,6 +167,9 @@ def test_opening_is_refused_and_closing_works(acme: Broker, state: str) -> None:
         with book_engine("acme", book.public_id, lambda _command: done()) as asked:
             with pytest.raises(ForbiddenError) as caught:
                 place(book.public_id)
+            turn = ReverseBlock(command_id=uuid.uuid4(), block_id=uuid.uuid4(), placed_by="test")
+            with pytest.raises(ForbiddenError):
+                engine.execute("acme", book.public_id, turn)
             close = CloseBlock(command_id=uuid.uuid4(), block_id=uuid.uuid4(), placed_by="test")
             engine.execute("acme", book.public_id, close)
             with pytest.raises(ForbiddenError):
