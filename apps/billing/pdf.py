@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from apps.billing import words
 from apps.core.errors import UnavailableError
+from apps.core.ints import half_up
 from tenants.figures import active_marks, currency_digits, scaled_text
 
 ASSETS = "asset:///"
@@ -120,7 +121,9 @@ def _statement(data: dict[str, Any]) -> dict[str, Any]:
             "at": _local(step["at"], data),
             "before_text": mark_text(step["before"], currency),
             "after_text": mark_text(step["after"], currency),
-            "gain_text": _gain_text(step, currency),
+            "gain_text": mark_text(f"{_gain(step):.6f}", currency),
+            "is_plain": half_up(Fraction(data["rate"]) * Fraction(_gain(step)))
+            == step["fee_minor"],
         }
         for step in data["steps"]
     ]
@@ -182,7 +185,7 @@ def _verify_url(data: dict[str, Any], digest: str) -> str:
     return f"{site}/verify/{data['number']}?digest={digest}" if site else ""
 
 
-def _gain_text(step: dict[str, Any], currency: str) -> str:
+def _gain(step: dict[str, Any]) -> Decimal:
+    """Equity above the mark, minor units; six places at most: it ends."""
     gain = max(Fraction(0), Fraction(step["equity_minor"]) - Fraction(step["before"]))
-    exact = Decimal(gain.numerator) / Decimal(gain.denominator)  # six places: it ends
-    return mark_text(f"{exact:.6f}", currency)
+    return Decimal(gain.numerator) / Decimal(gain.denominator)

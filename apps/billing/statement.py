@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
 from apps.accounts.models import Link, User
 from apps.billing.compute import Charge, Step
+from apps.billing.formulas import lines_of
 from apps.billing.words import DEFAULT, language_for
 from tenants.brand import BrandTokens
-
-
-@dataclass(frozen=True, slots=True)
-class ChargeLine:
-    """One fee on a document, whatever kind it is. `amount_minor` < 0 gives money back.
-
-    `formula`: the computation with its numbers filled in, the same text in every language, e.g.
-    "0.02 × 8,760,000.00 ÷ 365"; empty where the document shows it in full (the performance fee).
-    """
-
-    kind: str
-    amount_minor: int
-    formula: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def statement_data(
@@ -37,16 +21,14 @@ def statement_data(
     zone: str,
     period: str,
     site: str,
-    lines: Sequence[ChargeLine] = (),
 ) -> dict[str, Any]:
     """Everything the PDF and the e-mail are made from. Money in minor units.
 
-    `site`: where the broker's pages are, "https://acme.example". `lines`: every fee of the window;
-    the performance fee alone when none are named.
+    `site`: where the broker's pages are, "https://acme.example".
     """
     window = charge.window
     owner = link.account.owner
-    named = lines or [ChargeLine("performance", charge.figures.fee_minor)]
+    named = lines_of(charge.items, window.currency)
     return {
         "kind": "fee_statement",
         **frame(brand, owner, zone=zone, period=period, site=site),

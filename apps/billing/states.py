@@ -16,16 +16,32 @@ RUN: Table = {
     ("posted", "post"): "posting",
 }
 
+# A proposed version of a fee plan.
+PLAN_CHANGE: Table = {
+    ("proposed", "approve"): "approved",
+    ("proposed", "reject"): "rejected",
+    ("proposed", "withdraw"): "withdrawn",
+}
+
 # What became of a charge's money.
 CHARGE: Table = {
     ("due", "collect"): "collecting",
     ("due", "nothing_free"): "receivable",
+    ("due", "reverse"): "reversed",
     ("receivable", "nothing_free"): "receivable",
     ("receivable", "collect"): "collecting",
+    ("receivable", "reverse"): "reversed",
+    ("receivable", "reverse_part"): "refund_due",
     ("collecting", "unknown"): "collecting",
     ("collecting", "collected"): "collected",
     ("collecting", "part_collected"): "receivable",
     ("collecting", "rejected"): "receivable",
+    ("collected", "reverse_part"): "refund_due",
+    ("nothing", "reverse"): "reversed",
+    ("refund_due", "collect"): "refunding",
+    ("refunding", "unknown"): "refunding",
+    ("refunding", "rejected"): "refund_due",
+    ("refunding", "collected"): "reversed",
 }
 
 # One balance operation on the trading server, known by its command id.

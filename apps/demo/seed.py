@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from apps.accounts.models import Link, Master, Role, TradingAccount, TradingServer, User
 from apps.allocation.models import Block
-from apps.billing.services.plans import NewPlan, set_fee_plan
+from apps.billing.services.plans import performance_plan, set_fee_plan
 from apps.core.book.commands import CloseBlock, PlaceBlock, Side
 from apps.core.errors import UnavailableError, UnknownOutcomeError
 from apps.demo.cast import BROKERS, PASSWORD, SEEDED_BLOCKS, DemoBroker, DemoMaster
@@ -129,7 +129,7 @@ def _master_row(cast: DemoMaster, manager: User, account: TradingAccount) -> Mas
             },
         )
         if is_new:
-            plan = NewPlan(
+            plan = performance_plan(
                 rate=Decimal("0.20"),
                 manager_share=Decimal("0.70"),
                 effective_from=timezone.now().date().replace(day=1),

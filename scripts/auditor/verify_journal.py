@@ -744,7 +744,9 @@ class Book:
         return [{"type": "booking_settled", **{name: asked[name] for name in names}}]
 
     def _on_adjust_balance(self, asked: Event) -> list[Event]:
-        member = self._member(asked["account_id"])
+        is_former = asked.get("former", False) and asked["kind"] != "withdrawal"
+        former = self.members.get(asked["account_id"]) if is_former else None
+        member = former or self._member(asked["account_id"])
         amount = asked["amount_minor"] if asked["kind"] == "deposit" else -asked["amount_minor"]
         if asked["amount_minor"] <= 0:
             raise RefusalError("amount_invalid")

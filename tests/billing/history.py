@@ -10,7 +10,7 @@ from decimal import Decimal
 from apps.accounts.models import Link, Master
 from apps.allocation.models import AccountState, CashFlow, Deal, EquityPoint
 from apps.billing.models import FeePlan
-from apps.billing.services.plans import NewPlan, set_fee_plan
+from apps.billing.services.plans import performance_plan, set_fee_plan
 from tests.factories import link, master, person
 
 _seq = itertools.count(1)
@@ -28,9 +28,8 @@ def plan(
     start: str = "2020-01-01",
     basis: str = "net",
 ) -> FeePlan:
-    return set_fee_plan(
-        None, to, NewPlan(Decimal(rate), Decimal(share), date.fromisoformat(start), basis)
-    )
+    new = performance_plan(Decimal(rate), Decimal(share), date.fromisoformat(start), basis)
+    return set_fee_plan(None, to, new)
 
 
 class History:

@@ -13,10 +13,11 @@ from django.utils import timezone
 
 from apps.accounts.models import AuditEntry, User
 from apps.billing.models import Delivery, Document, FeeCharge, FeeRun, FeeShare, LegalEntity
-from apps.billing.services.credit_notes import credit, credit_charge, mirrored
+from apps.billing.services.credit_notes import credit, mirrored
 from apps.billing.services.documents import NewDocument, digest, issue, pdf_of
 from apps.billing.services.issuer import legal_entity, set_legal_entity, tax_of
 from apps.billing.services.run_documents import issue_missing_documents, issue_run_documents
+from apps.billing.services.undo import undo_settlement
 from apps.core.errors import ConflictError, InputError
 from tenants.door import broker_schema
 from tenants.models import Broker
@@ -194,21 +195,38 @@ def test_the_database_refuses_a_credit_note_that_is_no_mirror(
         )  # fmt: skip
 
 
-def test_a_reversed_charge_is_credited_everywhere_and_the_summaries_are_issued_anew(
+def test_a_reversed_settlement_is_credited_everywhere_and_summed_up_anew(
     run: FeeRun, in_acme: Broker
 ) -> None:
     entity()
     issue_run_documents(run, in_acme)
     charge = FeeCharge.objects.get(amount_minor=10_000)
-    with transaction.atomic():
-        notes = credit_charge(person("finance"), charge, in_acme, "error", timezone.now())
+    notes = undo_settlement(person("finance"), run, charge.link, in_acme, "wrong plan")
     assert sorted(note.total_minor for note in notes) == [-10_000, -10_000, -9_604]
-    made = issue_run_documents(run, in_acme)
-    assert [(one.kind, one.revision, one.total_minor) for one in made] == [
-        (Kind.REMITTANCE, 2, 1_604)
-    ]
+    assert {note.data["reason"] for note in notes} == {"wrong plan"}
+    again = Document.objects.get(kind=Kind.REMITTANCE, credit_note=None)
+    assert (again.revision, again.total_minor) == (2, 1_604)
     standing = Document.objects.exclude(kind=Kind.CREDIT_NOTE).filter(credit_note=None)
     assert not standing.filter(charge=charge).exists()
+    assert not standing.filter(kind=Kind.INVOICE, owner=charge.link.account.owner).exists()
+    total = sum(
+        Document.objects.filter(owner=charge.link.account.owner).values_list(
+            "total_minor", flat=True
+        )
+    )
+    assert total == 0
+
+
+def test_a_settlement_that_cannot_be_reversed_keeps_its_documents(
+    run: FeeRun, in_acme: Broker
+) -> None:
+    charge = FeeCharge.objects.get(amount_minor=10_000)
+    with pytest.raises(InputError):
+        undo_settlement(person("finance"), run, charge.link, in_acme, " ")
+    undo_settlement(person("finance"), run, charge.link, in_acme, "once")
+    with pytest.raises(ConflictError):
+        undo_settlement(person("finance"), run, charge.link, in_acme, "twice")
+    assert len(of_kind(Kind.CREDIT_NOTE)) == 1
 
 
 def test_numbers_are_without_gap_when_fifty_issue_at_once(own_broker: Broker) -> None:

@@ -8,7 +8,8 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.billing.compute import CashMove, Charge, Mark, Terms, Window, charge_for
+from apps.billing.compute import CashMove, Charge, Mark, Window, charge_for
+from apps.core.fees.terms import FeeTerms, Performance, Split
 from tests.billing.history import utc
 
 START, END = utc("2026-10-01 00:00"), utc("2026-11-01 00:00")
@@ -34,7 +35,8 @@ def windows(draw: st.DrawFn) -> Window:
 
 
 def charged(window: Window, rate: Decimal, share: Decimal) -> Charge:
-    return charge_for(window, Terms(1, rate, share, "net"))
+    fees = FeeTerms(performance=Performance(rate=rate), split=Split(manager=share))
+    return charge_for(window, 1, fees, manager_id=1)
 
 
 @settings(max_examples=300, deadline=None)

@@ -14,10 +14,11 @@ from django.utils import timezone
 from apps.accounts.api_keys import create_key
 from apps.accounts.models import User
 from apps.allocation.models import Block
+from apps.billing.broker import broker_now
 from apps.billing.models import Document, FeeRun, LedgerAccount
 from apps.billing.periods import Period
 from apps.billing.services.run_documents import issue_run_documents
-from apps.billing.services.runs import broker_now, run_fees
+from apps.billing.services.runs import run_fees
 from tenants.door import broker_schema
 from tests.billing.history import History, plan
 from tests.factories import person, symbol

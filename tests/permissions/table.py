@@ -54,6 +54,7 @@ def _office() -> list[Row]:
         Row("broker:publish", "POST", (ADMIN,), of="master"),
         Row("broker:fee_post", "POST", STAFF),
         Row("broker:fee_run", "GET", STAFF, of="run"),
+        Row("broker:fee_reverse", "POST", STAFF, of="run"),
         Row("broker:fee_run_csv", "GET", STAFF, of="run"),
         Row("broker:document_pdf", "GET", STAFF, of="document"),
         Row("broker:delivery_again", "POST", STAFF),

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -98,7 +99,7 @@ def test_the_dry_run_shows_what_posting_then_charges_and_writes_nothing(
     assert "Total JPY, 1 charges 2,000 JPY 1,600 JPY 400 JPY" in shown
     run_fees(PERIOD, now=LATER)
     posted = text_of(office.get(reverse("broker:fee_run", args=[FeeRun.objects.get().public_id])))
-    assert "USD 2 24.69 USD 19.75 USD 4.94 USD 0.00 USD 24.69 USD 24.69 USD" in posted
+    assert "USD 2 24.69 USD 19.75 USD 0.00 USD 4.94 USD 0.00 USD 24.69 USD 24.69 USD" in posted
     again = text_of(office.get("/office/fees/preview", {"period": KEY}))
     assert "Everything of this period is charged" in again
 
@@ -228,20 +229,38 @@ def test_failed_mail_is_shown_with_its_reason_and_sent_again(
     assert AuditEntry.objects.filter(action="delivery.requeue").count() == 1
 
 
-def test_a_plan_gets_a_version_and_nothing_settled_changes(
-    office: Client, run: FeeRun, histories: list[History]
+def test_a_plan_is_proposed_by_one_person_and_approved_by_another(
+    office: Client, run: FeeRun, histories: list[History], client_at: At
 ) -> None:
     path = reverse("broker:plans", args=[histories[0].master.public_id])
-    values = {"rate": "25", "manager_share": "60", "hwm_basis": "net"}
+    values = {
+        "rate": "25", "manager_share": "60", "hwm_basis": "net", "ib_levels": "10, 5",
+        "tiers": "100000: 20", "management": "2", "effective_from": "2030-01-01",
+    }  # fmt: skip
     early = office.post(path, {**values, "effective_from": "2026-10-15"})
     assert (early.status_code, "period_settled" in text_of(early)) == (400, True)
-    assert office.post(path, {**values, "effective_from": "2027-01-01"}).status_code == 302
-    twice = office.post(path, {**values, "effective_from": "2027-01-01"})
-    assert "fee_plan_taken" in text_of(twice)
     assert office.post(path, {**values, "rate": "101"}).status_code == 400
-    new = FeePlan.objects.get(effective_from="2027-01-01")
-    assert (str(new.rate), str(new.manager_share)) == ("0.250000", "0.600000")
-    assert AuditEntry.objects.filter(action="fee_plan.set", after__rate="0.25").count() == 1
+    assert "fee_split_invalid" in text_of(office.post(path, {**values, "ib_levels": "30, 20"}))
+    proposed = office.post(path, values)
+    assert proposed.status_code == 302
+    decide = proposed["Location"] + "decide"
+    shown = text_of(office.get(proposed["Location"]))
+    assert "25 % of the gain above the high-water mark, monthly; 20 % from 100,000 USD on" in shown
+    assert "2 % a year on equity, ACT/365, charged monthly" in shown
+    own = office.post(decide, {"decision": "approve"}, follow=True)
+    assert "[four_eyes]" in text_of(own)
+    assert FeePlan.objects.count() == 1
+    other = client_at("acme")
+    other.force_login(person("admin"))
+    assert "Waiting for a second person" in text_of(other.get("/office/fees/"))
+    other.post(decide, {"decision": "approve"})
+    new = FeePlan.objects.get(effective_from="2030-01-01")
+    assert (new.rate, new.manager_share) == (Decimal("0.25"), Decimal("0.6"))
+    assert new.fees.split.ib_levels == (Decimal("0.1"), Decimal("0.05"))
+    twice = office.post(path, values)
+    again = other.post(twice["Location"] + "decide", {"decision": "approve"}, follow=True)
+    assert "[fee_plan_taken]" in text_of(again)
+    assert "to come" in text_of(office.get(path))
 
 
 def test_what_belongs_to_another_broker_is_not_there(

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0002_rules_kept_by_the_database'),
+        ('billing', '0011_rules_of_fee_kinds'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -8,16 +8,19 @@ from apps.billing.models.documents import (
     LegalEntity,
 )
 from apps.billing.models.fees import (
+    DailyEquity,
     FeeCharge,
     FeeCollection,
-    FeePlan,
+    FeeReversal,
     FeeRun,
     FeeShare,
     HighWaterMark,
 )
 from apps.billing.models.ledger import Entry, LedgerAccount, Line
+from apps.billing.models.plans import FeePlan, Introduction, PlanChange, PlanNotice
 
 __all__ = [
+    "DailyEquity",
     "Delivery",
     "Document",
     "DocumentCounter",
@@ -26,10 +29,14 @@ __all__ = [
     "FeeCharge",
     "FeeCollection",
     "FeePlan",
+    "FeeReversal",
     "FeeRun",
     "FeeShare",
     "HighWaterMark",
+    "Introduction",
     "LedgerAccount",
     "LegalEntity",
     "Line",
+    "PlanChange",
+    "PlanNotice",
 ]

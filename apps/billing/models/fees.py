@@ -1,4 +1,4 @@
-"""Fee plans, high-water marks, runs, charges and their collection."""
+"""Runs, charges, their shares, marks and collection."""
 
 from __future__ import annotations
 
@@ -9,73 +9,66 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Link, Master
-
-
-class FeePlan(models.Model):
-    """What a master charges from a day on. A change is a new row: a row is never edited.
-
-    `rate` and `manager_share` are ratios; the broker gets what the manager's share leaves.
-    """
-
-    class HwmBasis(models.TextChoices):
-        NET = "net", _("equity after the fee")
-        GROSS = "gross", _("equity before the fee")
-
-    master = models.ForeignKey(Master, on_delete=models.PROTECT, related_name="fee_plans")
-    effective_from = models.DateField()
-    rate = models.DecimalField(max_digits=7, decimal_places=6)
-    manager_share = models.DecimalField(max_digits=7, decimal_places=6)
-    hwm_basis = models.CharField(max_length=8, choices=HwmBasis.choices, default=HwmBasis.NET)
-    created_at = models.DateTimeField(auto_now_add=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
-    )
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["master", "effective_from"], name="fee_plan_once"),
-            models.CheckConstraint(
-                condition=models.Q(rate__gte=0, rate__lte=1), name="fee_rate_is_a_ratio"
-            ),
-            models.CheckConstraint(
-                condition=models.Q(manager_share__gte=0, manager_share__lte=1),
-                name="manager_share_is_a_ratio",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.master}: {self.rate} from {self.effective_from}"
+from apps.billing.models.plans import FeePlan
 
 
 class FeeRun(models.Model):
-    """One period of a broker. `key` is the period as asked for, e.g. "2026-10"."""
+    """One period of a broker, or what happened between periods: withdrawals and leavers.
+
+    `key` is the period as asked for, e.g. "2026-10", "2026-Q4", "2026-W43", "2026-10-21".
+    `held`: links that could not be settled, [[link id, code], …]; a repeat takes them up.
+    """
 
     class State(models.TextChoices):
         CREATED = "created", _("created")
         POSTING = "posting", _("posting")
         POSTED = "posted", _("posted")
 
+    class Kind(models.TextChoices):
+        PERIOD = "period", _("period")
+        EVENTS = "events", _("withdrawals and leavers")
+
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     key = models.CharField(max_length=32, unique=True)
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.PERIOD)
+    every = models.CharField(max_length=8, default="month")
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     state = models.CharField(max_length=8, choices=State.choices, default=State.CREATED)
     created_at = models.DateTimeField(auto_now_add=True)
     posted_at = models.DateTimeField(null=True)
+    touched_at = models.DateTimeField(null=True)  # when its last chunk was posted
+    links_total = models.PositiveIntegerField(default=0)
+    links_done = models.PositiveIntegerField(default=0)
+    held = models.JSONField(default=list)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["created_at"], condition=~models.Q(state="posted"), name="run_unfinished"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.key} ({self.state})"
 
 
 class FeeCharge(models.Model):
-    """What one link owes for one window. Amounts in minor units of `currency`.
+    """What one link owes for one window and kind. Amounts in minor units of `currency`.
 
-    `figures` holds every number the statement shows. Figures never change; `state` and
-    `collected_minor` follow the money.
+    `figures` holds every number the statement shows (performance), or the formula's inputs.
+    Figures never change; `state` and `collected_minor` follow the money. A rebate is owed by the
+    broker: nothing is taken from the account.
     """
 
     class Kind(models.TextChoices):
         PERFORMANCE = "performance", _("performance fee")
+        MANAGEMENT = "management", _("management fee")
+        VOLUME = "volume", _("volume commission")
+        REBATE = "rebate", _("volume rebate")
+        JOINING = "joining", _("joining fee")
+        EXIT = "exit", _("early-exit fee")
+        MINIMUM = "minimum", _("minimum fee")
 
     class State(models.TextChoices):
         NOTHING = "nothing", _("nothing due")
@@ -83,6 +76,9 @@ class FeeCharge(models.Model):
         COLLECTING = "collecting", _("being collected")
         COLLECTED = "collected", _("collected")
         RECEIVABLE = "receivable", _("outstanding")
+        REFUND_DUE = "refund_due", _("refund due")
+        REFUNDING = "refunding", _("being refunded")
+        REVERSED = "reversed", _("reversed")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     run = models.ForeignKey(FeeRun, on_delete=models.PROTECT, related_name="charges")
@@ -93,8 +89,8 @@ class FeeCharge(models.Model):
     window_to = models.DateTimeField()
     currency = models.CharField(max_length=8)
     equity_minor = models.BigIntegerField()
-    hwm_before = models.DecimalField(max_digits=28, decimal_places=6)
-    hwm_after = models.DecimalField(max_digits=28, decimal_places=6)
+    hwm_before = models.DecimalField(max_digits=28, decimal_places=6, null=True)
+    hwm_after = models.DecimalField(max_digits=28, decimal_places=6, null=True)
     amount_minor = models.BigIntegerField()
     collected_minor = models.BigIntegerField(default=0)
     figures = models.JSONField()
@@ -104,6 +100,9 @@ class FeeCharge(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["link", "run", "kind"], name="charged_once"),
+            models.UniqueConstraint(
+                fields=["link", "kind", "window_from"], name="window_charged_once"
+            ),
             models.CheckConstraint(
                 condition=models.Q(amount_minor__gte=0), name="fee_is_not_negative"
             ),
@@ -115,10 +114,12 @@ class FeeCharge(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["link", "-window_to"], name="charge_by_link"),
+            models.Index(fields=["link", "kind", "-window_to"], name="charge_by_link"),
             models.Index(
                 fields=["state"],
-                condition=models.Q(state__in=["due", "collecting", "receivable"]),
+                condition=models.Q(
+                    state__in=["due", "collecting", "receivable", "refund_due", "refunding"]
+                ),
                 name="charge_unsettled",
             ),
         ]
@@ -127,19 +128,29 @@ class FeeCharge(models.Model):
         return f"{self.link_id} {self.run_id}: {self.amount_minor} {self.currency}"
 
     @property
+    def is_reversed(self) -> bool:
+        """Taken back, or on its way back to the account."""
+        return self.state in (self.State.REVERSED, self.State.REFUND_DUE, self.State.REFUNDING)
+
+    @property
     def outstanding_minor(self) -> int:
         return self.amount_minor - self.collected_minor
 
 
 class FeeShare(models.Model):
-    """Who gets what of a charge; the shares of a charge add up to it."""
+    """Who gets what of a charge; the shares of a charge add up to it.
+
+    `level`: 0 for manager and broker; 1 is who introduced the investor, 2 who introduced that one.
+    """
 
     class Party(models.TextChoices):
         MANAGER = "manager", _("Manager")
+        IB = "ib", _("Introducing broker")
         BROKER = "broker", _("Broker")
 
     charge = models.ForeignKey(FeeCharge, on_delete=models.PROTECT, related_name="shares")
     party = models.CharField(max_length=8, choices=Party.choices)
+    level = models.PositiveSmallIntegerField(default=0)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
@@ -147,7 +158,9 @@ class FeeShare(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["charge", "party"], name="share_of_party_once"),
+            models.UniqueConstraint(
+                fields=["charge", "party", "level"], name="share_of_party_once"
+            ),
             models.CheckConstraint(
                 condition=models.Q(amount_minor__gte=0), name="share_is_not_negative"
             ),
@@ -165,6 +178,7 @@ class HighWaterMark(models.Model):
         DEPOSIT = "deposit", _("deposit")
         WITHDRAWAL = "withdrawal", _("withdrawal")
         CRYSTALLISED = "crystallised", _("fee crystallised")
+        REVERSED = "reversed", _("fee reversed")
 
     link = models.ForeignKey(Link, on_delete=models.PROTECT, related_name="high_water_marks")
     charge = models.ForeignKey(FeeCharge, on_delete=models.PROTECT, related_name="marks")
@@ -184,7 +198,7 @@ class HighWaterMark(models.Model):
 
 
 class FeeCollection(models.Model):
-    """One attempt to take (part of) a charge from the account: a balance operation.
+    """One attempt to take (part of) a charge from the account, or to give it back.
 
     `command_id` is written before anything is sent and is what a repeat asks with.
     """
@@ -194,9 +208,17 @@ class FeeCollection(models.Model):
         COLLECTED = "collected", _("collected")
         REJECTED = "rejected", _("rejected")
 
+    class Direction(models.TextChoices):
+        FEE = "fee", _("taken")
+        REFUND = "refund", _("given back")
+
     charge = models.ForeignKey(FeeCharge, on_delete=models.PROTECT, related_name="collections")
     command_id = models.UUIDField(unique=True)
+    # The book that was asked: a repeat of the same command asks the same one.
+    book = models.ForeignKey(Master, on_delete=models.PROTECT, null=True, related_name="+")
+    is_former = models.BooleanField(default=False)  # the account had left it
     number = models.PositiveIntegerField()
+    direction = models.CharField(max_length=8, choices=Direction.choices, default=Direction.FEE)
     amount_minor = models.BigIntegerField()
     state = models.CharField(max_length=12, choices=State.choices, default=State.COLLECTING)
     reason = models.CharField(max_length=200, blank=True)
@@ -218,3 +240,35 @@ class FeeCollection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.command_id} {self.state}"
+
+
+class FeeReversal(models.Model):
+    """A charge taken back, whole: the ledger holds the mirrored entry. Append-only."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    charge = models.OneToOneField(FeeCharge, on_delete=models.PROTECT, related_name="reversal")
+    at = models.DateTimeField()
+    amount_minor = models.BigIntegerField()
+    refund_minor = models.BigIntegerField()  # of it was collected and is given back
+    reason = models.CharField(max_length=200)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+
+    def __str__(self) -> str:
+        return f"{self.charge_id}: {self.amount_minor}"
+
+
+class DailyEquity(models.Model):
+    """A link's net equity at the end of a day of the broker's time zone: what a management fee
+    accrues on. Written once a day, append-only."""
+
+    link = models.ForeignKey(Link, on_delete=models.PROTECT, related_name="daily_equity")
+    day = models.DateField()
+    equity_minor = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["link", "day"], name="equity_of_day_once")]
+
+    def __str__(self) -> str:
+        return f"{self.link_id} {self.day}: {self.equity_minor}"

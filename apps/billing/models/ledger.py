@@ -43,6 +43,8 @@ class Entry(models.Model):
     key = models.CharField(max_length=120, unique=True)
     at = models.DateTimeField()
     memo = models.CharField(max_length=200)
+    # Of an entry in two currencies: units of the second for one of the first, as used.
+    rate = models.DecimalField(max_digits=24, decimal_places=12, null=True)
     # The transaction that wrote it, set by the database: only that one may add lines.
     transaction_no = models.BigIntegerField(default=0, editable=False)
 

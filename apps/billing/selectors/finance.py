@@ -9,7 +9,7 @@ from hmac import compare_digest
 from typing import Any
 
 from django.db.models import CharField, Count, F, Prefetch, Q, QuerySet, Sum, Value
-from django.db.models.functions import Cast, Concat
+from django.db.models.functions import Cast, Coalesce, Concat
 
 from apps.billing.models import (
     Delivery,
@@ -21,6 +21,7 @@ from apps.billing.models import (
     Line,
 )
 
+_REBATE = Q(kind=FeeCharge.Kind.REBATE)
 _REFERENCE = re.compile(r"([A-Z]+)-(\d{4})-0*(\d{1,9})")
 
 
@@ -33,6 +34,8 @@ class RunTotal:
     fee_minor: int
     manager_minor: int
     broker_minor: int
+    ib_minor: int
+    rebate_minor: int  # the broker's own cost, in none of the other sums but the shares
     collected_minor: int
     ledger_fee_minor: int
     ledger_collected_minor: int
@@ -45,7 +48,9 @@ class RunTotal:
     def agrees(self) -> bool:
         """Charges, shares and ledger say the same."""
         return (
-            self.fee_minor == self.ledger_fee_minor == self.manager_minor + self.broker_minor
+            self.fee_minor == self.ledger_fee_minor
+            and self.fee_minor + self.rebate_minor
+            == self.manager_minor + self.ib_minor + self.broker_minor
             and self.collected_minor == self.ledger_collected_minor
         )
 
@@ -61,7 +66,9 @@ def fees_by_run(run_ids: Iterable[int]) -> dict[int, list[tuple[str, int, int]]]
     rows = (
         FeeCharge.objects.filter(run_id__in=list(run_ids))
         .values("run_id", "currency")
-        .annotate(fee=Sum("amount_minor"), taken=Sum("collected_minor"))
+        .annotate(
+            fee=Coalesce(Sum("amount_minor", filter=~_REBATE), 0), taken=Sum("collected_minor")
+        )
         .order_by("run_id", "currency")
     )
     for row in rows:
@@ -89,17 +96,25 @@ def run_totals(run: FeeRun) -> list[RunTotal]:
     charges = FeeCharge.objects.filter(run=run)
     rows = (
         charges.values("currency")
-        .annotate(n=Count("pk"), fee=Sum("amount_minor"), taken=Sum("collected_minor"))
+        .annotate(
+            n=Count("pk"),
+            fee=Coalesce(Sum("amount_minor", filter=~_REBATE), 0),
+            rebate=Coalesce(Sum("amount_minor", filter=_REBATE), 0),
+            taken=Sum("collected_minor"),
+        )
         .order_by("currency")
     )
     shares = FeeShare.objects.filter(charge__run=run)
     manager = _by_currency(shares.filter(party=FeeShare.Party.MANAGER), "charge__currency")
+    introducers = _by_currency(shares.filter(party=FeeShare.Party.IB), "charge__currency")
     broker = _by_currency(shares.filter(party=FeeShare.Party.BROKER), "charge__currency")
-    fee_keys = _keys(charges, "charge:", "public_id")
     taken_keys = _keys(FeeCollection.objects.filter(charge__run=run), "collection:", "command_id")
     lines = Line.objects.all()
     ledger_fee = _by_currency(
-        lines.filter(entry__key__in=fee_keys, account__code__startswith="receivable:"), "currency"
+        lines.filter(
+            entry__key__startswith=f"run:{run.public_id}:", account__code__startswith="receivable:"
+        ),
+        "currency",
     )
     ledger_taken = _by_currency(
         lines.filter(entry__key__in=taken_keys, account__code__startswith="cash:"), "currency"
@@ -111,6 +126,8 @@ def run_totals(run: FeeRun) -> list[RunTotal]:
             fee_minor=int(row["fee"]),
             manager_minor=manager.get(currency, 0),
             broker_minor=broker.get(currency, 0),
+            ib_minor=introducers.get(currency, 0),
+            rebate_minor=int(row["rebate"]),
             collected_minor=int(row["taken"]),
             ledger_fee_minor=ledger_fee.get(currency, 0),
             ledger_collected_minor=ledger_taken.get(currency, 0),
@@ -183,7 +200,7 @@ def was_issued(number: str, digest: str) -> bool:
     return any(compare_digest(known.encode(), digest.encode()) for known in digests)
 
 
-def _keys(rows: QuerySet[FeeCharge] | QuerySet[FeeCollection], prefix: str, field: str) -> Any:
+def _keys(rows: QuerySet[FeeCollection], prefix: str, field: str) -> Any:
     """Ledger keys of `rows`, as a subquery."""
     return rows.annotate(
         ledger_key=Concat(Value(prefix), Cast(F(field), CharField()), output_field=CharField())

@@ -1,4 +1,4 @@
-"""Taking charged fees from the trading accounts, through the engine.
+"""Taking charged fees from the trading accounts, and giving reversed ones back, by the engine.
 
 Each attempt has a command id of its own, written before anything is sent. An outcome that is not
 known leaves the attempt "collecting": it is asked again with the same id, never sent anew.
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import F, Max, Q
 from django.utils import timezone
 
+from apps.accounts.models import Link, Master
 from apps.allocation.models import AccountState
 from apps.billing.models import FeeCharge, FeeCollection
-from apps.billing.services.ledger import fee_collected, post
+from apps.billing.services.ledger import fee_collected, fee_refunded, post
 from apps.billing.states import CHARGE, COLLECTION, step
 from apps.core.book.commands import AdjustBalance
 from apps.core.errors import ProrataError, UnavailableError, UnknownOutcomeError
@@ -26,7 +27,10 @@ from tenants.door import current_broker
 
 _NAMESPACE = uuid.UUID("6f1b3a52-6a2f-4d0f-9c0b-0d7f2d1c8e11")
 _ASK_AGAIN_AFTER = timedelta(hours=6)  # an account that refused is left in peace that long
-_OPEN = (FeeCharge.State.DUE, FeeCharge.State.COLLECTING, FeeCharge.State.RECEIVABLE)
+_States = FeeCharge.State
+_TO_TAKE = (_States.DUE, _States.COLLECTING, _States.RECEIVABLE)
+_TO_GIVE = (_States.REFUND_DUE, _States.REFUNDING)
+_WAITING = (_States.RECEIVABLE, _States.REFUND_DUE)
 
 
 @dataclass(slots=True)
@@ -36,23 +40,31 @@ class CollectResult:
     collected: int = 0
     receivable: int = 0
     unknown: int = 0
+    refunded: int = 0
 
 
 def collect_due(run_id: int | None = None) -> CollectResult:
     """One pass over all unsettled charges (of a run). No transaction is open while the engine is
     asked. Safe at the same time in several processes: a charge has one attempt at a time."""
-    charges = FeeCharge.objects.filter(state__in=_OPEN).order_by("id")
+    charges = FeeCharge.objects.filter(state__in=(*_TO_TAKE, *_TO_GIVE)).order_by("id")
     if run_id is not None:
         charges = charges.filter(run_id=run_id)
     result = CollectResult()
-    charges = charges.annotate(settled_at=Max("collections__settled_at"))
+    charges = charges.annotate(
+        settled_at=Max(
+            "collections__settled_at",
+            filter=Q(collections__state=FeeCollection.State.REJECTED),
+        )
+    )
     lately = timezone.now() - _ASK_AGAIN_AFTER
     for charge_id, state, settled_at in list(charges.values_list("id", "state", "settled_at")):
-        if state != FeeCharge.State.RECEIVABLE or settled_at is None or settled_at < lately:
+        if state not in _WAITING or settled_at is None or settled_at < lately:
             state = collect(charge_id)
-        if state == FeeCharge.State.COLLECTED:
+        if state == _States.COLLECTED:
             result.collected += 1
-        elif state == FeeCharge.State.COLLECTING:
+        elif state == _States.REVERSED:
+            result.refunded += 1
+        elif state in (_States.COLLECTING, _States.REFUNDING):
             result.unknown += 1
         else:
             result.receivable += 1
@@ -60,21 +72,25 @@ def collect_due(run_id: int | None = None) -> CollectResult:
 
 
 def collect(charge_id: int) -> str:
-    """Try once to take what is outstanding of a charge. Returns the charge's state afterwards."""
+    """Try once to take what is outstanding of a charge, or to give back what was collected of a
+    reversed one. Returns the charge's state afterwards."""
     attempt = _attempt(charge_id)
     if attempt is None:
         return FeeCharge.objects.get(pk=charge_id).state
-    link = attempt.charge.link
+    book = attempt.book
+    assert book is not None, "an attempt under way names its book"
+    is_refund = attempt.direction == FeeCollection.Direction.REFUND
     command = AdjustBalance(
         command_id=attempt.command_id,
-        account_id=link.account_id,
-        kind="fee",
+        account_id=attempt.charge.link.account_id,
+        kind="deposit" if is_refund else "fee",
         amount_minor=attempt.amount_minor,
-        comment=f"Performance fee {attempt.charge.run.key}",
+        comment=f"{attempt.charge.get_kind_display()} {attempt.charge.run.key}".capitalize(),
         placed_by="billing",
+        former=attempt.is_former,
     )
     try:
-        outcome = client.execute(current_broker(), link.master.public_id, command)
+        outcome = client.execute(current_broker(), book.public_id, command)
     except (UnknownOutcomeError, UnavailableError) as error:
         return _settle(attempt, "unknown", error.code)
     except ProrataError as error:
@@ -88,17 +104,19 @@ def collect(charge_id: int) -> str:
 
 
 def _attempt(charge_id: int) -> FeeCollection | None:
-    """The attempt under way, else a new one for what can be taken now; None when nothing can."""
+    """The attempt under way, else a new one for what can be moved now; None when nothing can."""
     with transaction.atomic():
         charge = FeeCharge.objects.select_for_update().get(pk=charge_id)
-        under_way = (
-            FeeCollection.objects.select_related("charge__link__master", "charge__run")
-            .filter(charge=charge, state=FeeCollection.State.COLLECTING)
-            .first()
-        )
-        if under_way is not None or charge.state not in _OPEN:
+        found = FeeCollection.objects.select_related("charge__link", "charge__run", "book")
+        under_way = found.filter(charge=charge, state=FeeCollection.State.COLLECTING).first()
+        if under_way is not None or charge.state not in (*_TO_TAKE, *_TO_GIVE):
             return under_way
-        amount = min(charge.outstanding_minor, _free_minor(charge.link.account_id))
+        book, is_former = _book_of(charge)
+        is_refund = charge.state in _TO_GIVE
+        amount = charge.collected_minor
+        if not is_refund:
+            free = _free_minor(charge.link.account_id, is_former=is_former)
+            amount = min(charge.outstanding_minor, free)
         if amount <= 0:
             _move(charge, "nothing_free")
             return None
@@ -108,18 +126,36 @@ def _attempt(charge_id: int) -> FeeCollection | None:
             charge=charge,
             number=number,
             command_id=uuid.uuid5(_NAMESPACE, f"{charge.public_id}:{number}"),
+            direction=FeeCollection.Direction.REFUND if is_refund else FeeCollection.Direction.FEE,
             amount_minor=amount,
+            book=book,
+            is_former=is_former,
         )
-        return FeeCollection.objects.select_related("charge__link__master", "charge__run").get(
-            pk=made.pk
-        )
+        return found.get(pk=made.pk)
 
 
-def _free_minor(account_id: int) -> int:
-    """min(balance, equity − used margin) as last recorded, at least 0 (math.md §3)."""
+def _book_of(charge: FeeCharge) -> tuple[Master, bool]:
+    """The book that the account follows now, whatever it was charged for; else the one it left,
+    and that it left."""
+    now = (
+        Link.objects.filter(account_id=charge.link.account_id)
+        .exclude(status__in=[Link.Status.DETACHED, Link.Status.INVITED])
+        .select_related("master")
+        .first()
+    )
+    return (now.master, False) if now is not None else (charge.link.master, True)
+
+
+def _free_minor(account_id: int, *, is_former: bool) -> int:
+    """min(balance, equity − used margin) as last recorded, at least 0 (math.md §3).
+
+    Who left has nothing open: the balance alone. The book and the server still refuse too much.
+    """
     state = AccountState.objects.filter(account_id=account_id).first()
     if state is None:
         return 0
+    if is_former:
+        return max(state.balance_minor, 0)
     return int(collectable(state.balance_minor, state.equity_minor, state.margin_minor, digits=0))
 
 
@@ -138,14 +174,15 @@ def _settle(attempt: FeeCollection, event: str, reason: str, at: datetime | None
         if event != "collected":
             _move(charge, event)
             return charge.state
-        FeeCharge.objects.filter(pk=charge.pk).update(
-            collected_minor=F("collected_minor") + row.amount_minor
-        )
+        is_refund = row.direction == FeeCollection.Direction.REFUND
+        signed = -row.amount_minor if is_refund else row.amount_minor
+        FeeCharge.objects.filter(pk=charge.pk).update(collected_minor=F("collected_minor") + signed)
         charge.refresh_from_db()
-        _move(charge, "part_collected" if charge.outstanding_minor else "collected")
-        account_id = charge.link.account_id
+        is_part = charge.outstanding_minor and not is_refund
+        _move(charge, "part_collected" if is_part else "collected")
+        book = fee_refunded if is_refund else fee_collected
         key = f"collection:{row.command_id}"
-        post([fee_collected(key, now, account_id, charge.currency, row.amount_minor)])
+        post([book(key, now, charge.link.account_id, charge.currency, row.amount_minor)])
         return charge.state
 
 

@@ -7,10 +7,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from apps.accounts.audit import audit
-from apps.accounts.models import User
-from apps.billing.models import Document, FeeCharge
+from apps.accounts.models import Link, User
+from apps.billing.models import Document, FeeCharge, FeeRun
 from apps.billing.services.documents import NewDocument, issue
 from apps.billing.services.issuer import legal_entity
 from apps.core.errors import ConflictError
@@ -84,24 +85,28 @@ def credit(
     return note
 
 
-def credit_charge(
+def credit_settlement(
     actor: User | None,
-    charge: FeeCharge,
+    run: FeeRun,
+    link: Link,
     broker: Broker,
     reason: str,
     now: datetime,
     *,
     request_id: str = "",
 ) -> list[Document]:
-    """Mirror every standing document that a reversed charge is on: its statement, and the run's
-    summaries that list it. In the transaction that reverses the charge in the ledger; the next
-    `issue_run_documents` issues the summaries again without it."""
-    held = Document.objects.filter(credit_note=None).exclude(kind=Document.Kind.CREDIT_NOTE)
-    own = held.filter(charge=charge)
-    listed = held.filter(
-        run=charge.run_id, data__lines__contains=[{"charge": str(charge.public_id)}]
+    """Mirror every standing document that a link's charges of a run are on: its statement, and the
+    run's summaries that list them. In the transaction that reverses the charges."""
+    held = Document.objects.filter(run=run, credit_note=None).exclude(
+        kind=Document.Kind.CREDIT_NOTE
     )
+    listed = Q(pk__in=[])
+    for public_id in FeeCharge.objects.filter(run=run, link=link).values_list(
+        "public_id", flat=True
+    ):
+        listed |= Q(data__lines__contains=[{"charge": str(public_id)}])
+    found = held.filter(Q(charge__link=link) | listed).order_by("id")
     return [
         credit(actor, document, broker, reason, now, request_id=request_id)
-        for document in [*own, *listed]
-    ]
+        for document in found
+    ]  # fmt: skip

@@ -15,6 +15,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.billing.models import Delivery, Document, DocumentFile, FeeCharge, FeeRun, LegalEntity
 from apps.billing.pdf import render_document
+from apps.billing.services.copying import copy_models
 from apps.billing.services.issuer import issuer_data, legal_entity
 from apps.billing.services.numbers import take_numbers
 from apps.core.errors import CorruptionError
@@ -84,13 +85,17 @@ def issue(
         return []
     (kind,) = {new.kind for new in wanted}
     numbers = take_numbers(entity.name, SERIES[kind], year, len(wanted))
-    documents = Document.objects.bulk_create(
-        _document(entity, year, number, new, issued_at)
-        for number, new in zip(numbers, wanted, strict=True)
+    documents = copy_models(
+        [
+            _document(entity, year, number, new, issued_at)
+            for number, new in zip(numbers, wanted, strict=True)
+        ]
     )
-    Delivery.objects.bulk_create(
-        Delivery(document=document, to=new.owner.email, next_at=issued_at)
-        for document, new in zip(documents, wanted, strict=True)
+    copy_models(
+        [
+            Delivery(document=document, to=new.owner.email, next_at=issued_at)
+            for document, new in zip(documents, wanted, strict=True)
+        ]
     )
     return documents
 

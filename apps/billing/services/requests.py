@@ -34,7 +34,12 @@ def request_run(
         )
     with transaction.atomic():
         run, is_new = FeeRun.objects.select_for_update().get_or_create(
-            key=period.key, defaults={"starts_at": period.starts_at, "ends_at": period.ends_at}
+            key=period.key,
+            defaults={
+                "starts_at": period.starts_at,
+                "ends_at": period.ends_at,
+                "every": period.every,
+            },
         )
         waits = run.state == FeeRun.State.CREATED and now - run.created_at < REPEAT
         if is_new or not waits:

@@ -8,7 +8,7 @@ document that held it is mirrored by a credit note and the next revision is issu
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,15 +40,15 @@ class _Line:
     owner: User
     amount_minor: int
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, statements: Mapping[int, str]) -> dict[str, Any]:
+        """`statements`: the statement's number by link."""
         charge = self.charge
-        document = getattr(charge, "document", None)
         return {
             "charge": str(charge.public_id),
             "kind": charge.kind,
             "account": str(charge.link.account.login),
             "master": charge.link.master.name,
-            "statement": document.reference if document else "",
+            "statement": statements.get(charge.link_id, ""),
             "window_from": charge.window_from.isoformat(),
             "window_to": charge.window_to.isoformat(),
             "fee_minor": charge.amount_minor,
@@ -103,8 +103,15 @@ def _issue_missing(
         for row in issued.values("owner_id", "currency").annotate(last=Max("revision"))
     }
     year = now.astimezone(ZoneInfo(broker.time_zone)).year
+    statements = {
+        document.charge.link_id: document.reference
+        for document in Document.objects.filter(run=run, kind=Kind.FEE_STATEMENT, credit_note=None)
+        .select_related("charge")
+        .defer("data")
+        if document.charge is not None
+    }
     wanted = [
-        _new(run, broker, entity, kind, group, revisions.get(key, 0) + 1)
+        _new(run, broker, entity, kind, group, revisions.get(key, 0) + 1, statements)
         for key, group in sorted(grouped.items())
         if key not in standing
     ]
@@ -118,6 +125,7 @@ def _new(
     kind: str,
     lines: list[_Line],
     revision: int,
+    statements: Mapping[int, str],
 ) -> NewDocument:
     owner, total = lines[0].owner, sum(line.amount_minor for line in lines)
     data = {
@@ -130,7 +138,7 @@ def _new(
         "currency": lines[0].charge.currency,
         "recipient": name_of(owner),
         "recipient_email": owner.email,
-        "lines": [line.as_json() for line in lines],
+        "lines": [line.as_json(statements) for line in lines],
         "total_minor": total,
         "tax": tax_of(entity, total) if kind == Kind.INVOICE else None,
         "revision": revision,
@@ -140,10 +148,8 @@ def _new(
 
 def _charges(run: FeeRun) -> Any:
     return (
-        FeeCharge.objects.filter(run=run, amount_minor__gt=0)
-        .exclude(document__credit_note__isnull=False)
-        .select_related("link__account__owner", "link__master", "document")
-        .defer("document__data")
+        FeeCharge.objects.filter(run=run, amount_minor__gt=0, reversal=None)
+        .select_related("link__account__owner", "link__master")
         .order_by("link__master__name", "link__account__login", "id")
     )
 
@@ -152,7 +158,7 @@ def _investor_lines(run: FeeRun) -> list[_Line]:
     return [
         _Line(charge, charge.link.account.owner, charge.amount_minor)
         for charge in _charges(run)
-        if charge.link.account.owner is not None
+        if charge.link.account.owner is not None and charge.kind != FeeCharge.Kind.REBATE
     ]
 
 

@@ -1,35 +1,39 @@
 """A fee run: every link of a period charged once, however often and wherever it is run.
 
-Posting goes by chunks of links, each one transaction: charge, shares, the mark's history, ledger,
-statement, queued e-mail, audit. The run's row is locked meanwhile, so two runs take turns. Taking
-the money (services.collect) and mail (services.mail) come after the commit.
+Posting goes by chunks of links, each one transaction: charges, shares, the mark's history, ledger,
+statements, queued e-mail, audit. The run's row is locked meanwhile, so two runs take turns; a run
+that was killed goes on where its last chunk ended. Taking the money (services.collect) and mail
+(services.mail) come after the commit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from apps.accounts.models import Link, User
-from apps.billing.compute import Charge, charge_for
+from apps.billing.broker import broker_now
+from apps.billing.compute import Charge
 from apps.billing.models import FeeRun
 from apps.billing.periods import Period
-from apps.billing.selectors.plans import plans_of, terms_of
-from apps.billing.selectors.windows import windows
-from apps.billing.services.posting import post_charges
+from apps.billing.selectors.settling import settle
+from apps.billing.selectors.spans import Asked, joined_before, rows_of
+from apps.billing.services.posting import keep_days, post_charges
 from apps.billing.services.queue import COLLECT, DELIVER, after_commit
 from apps.billing.states import RUN, step
 from apps.core.errors import InputError
 from tenants.door import current_broker
 from tenants.models import Broker
 
-CHUNK = 500
+CHUNK = 2_000
+
+Held = tuple[int, str]  # link id, code
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class RunResult:
     dry_run: bool
     charges: tuple[Charge, ...]
     already: int
+    held: tuple[Held, ...] = ()
 
     @property
     def fee_minor(self) -> dict[str, int]:
@@ -47,14 +52,8 @@ class RunResult:
         totals: dict[str, int] = {}
         for charge in self.charges:
             currency = charge.window.currency
-            totals[currency] = totals.get(currency, 0) + charge.figures.fee_minor
+            totals[currency] = totals.get(currency, 0) + charge.figures.fees_minor
         return dict(sorted(totals.items()))
-
-
-def broker_now() -> Broker:
-    """The open schema's broker, with its brand. Raises TenantError("no_broker")."""
-    broker: Broker = Broker.objects.select_related("brand").get(schema_name=current_broker())
-    return broker
 
 
 def run_fees(
@@ -66,70 +65,91 @@ def run_fees(
     """
     now = now or timezone.now()
     broker = broker_now()
+    zone = ZoneInfo(broker.time_zone)
     if dry_run:
+        run = FeeRun.objects.filter(key=period.key).first()
         end = min(period.ends_at, now)
-        due = list(_due_links(period, FeeRun.objects.filter(key=period.key).first()))
-        return RunResult(period, True, tuple(_charges(due, end, broker)), 0)
+        asked = Asked(end, zone, period.every, since=period.starts_at)
+        found = settle(rows_of(_due(period.ends_at, run)), asked)
+        return RunResult(period, True, found.charges, 0, found.held)
     if period.ends_at > now:
         raise InputError(
             "period_running",
             f"{period.key} ends {period.ends_at.isoformat()}: it can be shown, not yet settled.",
             period=period.key,
         )
-    return _post(period, broker, actor, now)
-
-
-def _post(period: Period, broker: Broker, actor: User | None, now: datetime) -> RunResult:
     run, _ = FeeRun.objects.get_or_create(
-        key=period.key, defaults={"starts_at": period.starts_at, "ends_at": period.ends_at}
+        key=period.key,
+        defaults={
+            "starts_at": period.starts_at,
+            "ends_at": period.ends_at,
+            "every": period.every,
+        },
     )
+    asked = Asked(period.ends_at, zone, period.every, since=period.starts_at)
+    return post_run(run, period, asked, broker, actor, now)
+
+
+def post_run(
+    run: FeeRun, period: Period, asked: Asked, broker: Broker, actor: User | None, now: datetime
+) -> RunResult:
+    """Post what is missing of the run, chunk by chunk, and mark it posted."""
     already = run.charges.count()
     made: list[Charge] = []
-    tried: set[int] = set()
-    while True:
+    held: list[Held] = []
+    ends = asked.ends or {}
+    total = len(ends) if asked.ends is not None else _due(asked.until, None).count()
+    last_id, is_last = 0, False
+    while not is_last:
         with transaction.atomic():
+            lock_settling()
             run = FeeRun.objects.select_for_update().get(pk=run.pk)
-            _move(run, "post")
-            links = list(_due_links(period, run).exclude(id__in=tried)[:CHUNK])
-            tried |= {link.id for link in links}
-            charges = _charges(links, period.ends_at, broker)
-            post_charges(run, charges, {link.id: link for link in links}, broker, actor, now)
-            made += charges
-            if len(links) < CHUNK:
-                _move(run, "posted")
-                FeeRun.objects.filter(pk=run.pk).update(posted_at=now)
-            if charges:
+            due = _due(asked.until, run, ends if asked.ends is not None else None)
+            links = rows_of(due.filter(id__gt=last_id)[:CHUNK])
+            is_last = len(links) < CHUNK
+            found = settle(links, asked)
+            keep_days(found.new_days)
+            post_charges(run, found.charges, broker, actor, now)
+            made += found.charges
+            held += found.held
+            _advance(run, total, is_last, links[-1].id if links else 0, held, now)
+            if found.charges:
                 after_commit(COLLECT)
                 after_commit(DELIVER)
-        if len(links) < CHUNK:
-            return RunResult(period, False, tuple(made), already)
+        last_id = links[-1].id if links else last_id
+    return RunResult(period, False, tuple(made), already, tuple(held))
 
 
-def _move(run: FeeRun, event: str) -> None:
-    run.state = step(RUN, run.state, event)
-    run.save(update_fields=["state"])
+def lock_settling() -> None:
+    """One settlement at a time in a broker, whatever run it is for: a window is read and charged
+    by one transaction after the other. Until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtext(%s))", [f"settling:{current_broker()}"]
+        )
 
 
-def _due_links(period: Period, run: FeeRun | None) -> QuerySet[Link]:
-    """Links that were joined before the period's end and are not charged in this run."""
-    links = (
-        Link.objects.select_related("account__owner", "account__server", "master__manager")
-        .filter(joined_at__lt=period.ends_at)
-        .filter(Q(left_at=None) | Q(left_at__gt=F("joined_at")))
-        .order_by("id")
+def _advance(
+    run: FeeRun, total: int, is_last: bool, last_id: int, held: Sequence[Held], now: datetime
+) -> None:
+    run.state = step(RUN, run.state, "post")
+    run.links_total = total
+    if is_last:
+        run.state = step(RUN, run.state, "posted")
+        run.posted_at, run.links_done, run.held = now, total, [list(one) for one in held]
+    else:
+        run.links_done = _due(run.ends_at, None).filter(id__lte=last_id).count()
+    run.touched_at = now
+    run.save(
+        update_fields=["state", "links_total", "links_done", "posted_at", "held", "touched_at"]
     )
+
+
+def _due(
+    until: datetime, run: FeeRun | None, ends: Mapping[int, datetime] | None = None
+) -> QuerySet[Link]:
+    """Links that were joined before `until` (of those given) and are not charged in this run."""
+    links = joined_before(until)
+    if ends is not None:
+        links = links.filter(id__in=list(ends))
     return links.exclude(fee_charges__run=run) if run else links
-
-
-def _charges(links: Sequence[Link], end: datetime, broker: Broker) -> list[Charge]:
-    """Charges of the links that have a window and a plan in force at its start."""
-    plans = plans_of({link.master_id for link in links})
-    by_id = {link.id: link for link in links}
-    zone = ZoneInfo(broker.time_zone)
-    made = []
-    for window in windows(list(links), end):
-        day = window.starts_at.astimezone(zone).date()
-        plan = plans.at(by_id[window.link_id].master_id, day)
-        if plan is not None:
-            made.append(charge_for(window, terms_of(plan)))
-    return made

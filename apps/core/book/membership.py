@@ -133,7 +133,8 @@ def adjust_balance(state: BookState, command: AdjustBalance, market: Market) -> 
     """Intend a balance operation; money that is not free is refused."""
     if command.amount_minor <= 0:
         raise InputError("amount_invalid", "An amount is a positive number of minor units.")
-    at = state.member(command.account_id)
+    is_former = command.former and command.kind != "withdrawal"
+    at = (state.known if is_former else state.member)(command.account_id)
     sign = 1 if command.kind == "deposit" else -1
     if sign < 0:
         free = _free_minor(state, market, at)

@@ -33,6 +33,11 @@ _YEAR = {
 }
 
 
+def year_days(convention: DayCount) -> int:
+    """Days of the convention's year."""
+    return _YEAR[convention]
+
+
 def year_fraction(days: Exact, convention: DayCount = DayCount.ACT_365) -> Fraction:
     """days / the convention's year; for 30/360 count days with `days_30_360`."""
     if days < 0:

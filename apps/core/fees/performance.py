@@ -87,12 +87,23 @@ class LossCarry:
     The oldest losses are used first.
     """
 
-    def __init__(self, lookback: int | None = None) -> None:
+    def __init__(
+        self, lookback: int | None = None, carried: Iterable[tuple[int, Exact]] = ()
+    ) -> None:
+        """carried: (age in periods, loss) left of an earlier series; age 1 is the last period."""
         if lookback is not None and lookback < 1:
             raise InputError("bad_lookback", "a look-back is at least one period")
         self._lookback = lookback
         self._period = 0
-        self._losses: list[tuple[int, Fraction]] = []
+        self._losses = sorted((1 - age, exact(loss)) for age, loss in carried)
+
+    def carried(self) -> list[tuple[int, Fraction]]:
+        """(age, loss) that the next period may still use, the oldest first."""
+        return [(self._period + 1 - period, loss) for period, loss in self._losses]
+
+    def withdrawn(self, part: Fraction) -> None:
+        """A withdrawal of this part of the equity takes the same part of the losses away."""
+        self._losses = [(period, loss * (1 - part)) for period, loss in self._losses]
 
     def chargeable(self, result: Exact) -> Fraction:
         """The part of this period's result that bears a fee; advances one period."""

@@ -15,6 +15,30 @@ class Sharing(StrEnum):
     CASCADE = "cascade"  # every percentage of what the parties before it left
 
 
+Ratio = tuple[int, int]  # numerator, denominator > 0
+
+
+def ratio_of(part: Decimal) -> Ratio:
+    """0.8 → (4, 5)."""
+    return part.as_integer_ratio()
+
+
+def share_minor(
+    amount_minor: int, ratios: Sequence[Ratio], mode: Sharing = Sharing.FLAT
+) -> tuple[int, ...]:
+    """`share` on minor units ≥ 0: a part for each ratio, floored, and one more: the rest.
+
+    The last party's ratio is not named: it gets what the others left.
+    """
+    left, parts = amount_minor, []
+    for numerator, denominator in ratios:
+        base = amount_minor if mode is Sharing.FLAT else left
+        own = min(base * numerator // denominator, left)
+        parts.append(own)
+        left -= own
+    return (*parts, left)
+
+
 def share(
     amount: Exact,
     percents: Sequence[Exact],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from apps.accounts.models import Link
 from apps.billing.compute import Charge
@@ -14,10 +15,10 @@ from apps.core.money import digits_of
 from apps.portals.csv_cells import amount_cell
 
 COLUMNS = (
-    "period", "account", "investor", "master", "from_utc", "to_utc", "currency", "opening_equity",
-    "equity_before_fee", "closing_equity", "mark_before", "mark_after", "fee", "manager_share",
-    "broker_share", "collected", "outstanding", "collection", "collection_note", "statement",
-    "mail", "mail_note",
+    "period", "kind", "account", "investor", "master", "from_utc", "to_utc", "currency",
+    "opening_equity", "equity_before_fee", "closing_equity", "mark_before", "mark_after", "fee",
+    "manager_share", "introducers_share", "broker_share", "collected", "outstanding",
+    "collection", "collection_note", "statement", "mail", "mail_note",
 )  # fmt: skip
 
 
@@ -27,6 +28,7 @@ class PostedRow:
     mark_before: str
     mark_after: str
     manager_minor: int
+    ib_minor: int
     broker_minor: int
     note: str  # why the last attempt to collect did not take it all
     deliveries: list[Delivery]
@@ -38,14 +40,17 @@ def posted_rows(charges: Iterable[FeeCharge]) -> list[PostedRow]:
 
 
 def _posted(charge: FeeCharge) -> PostedRow:
-    shares = {share.party: share.amount_minor for share in charge.shares.all()}
+    shares: dict[str, int] = {}
+    for share in charge.shares.all():
+        shares[share.party] = shares.get(share.party, 0) + share.amount_minor
     attempts = list(charge.collections.all())
     document = getattr(charge, "document", None)
     return PostedRow(
         charge=charge,
-        mark_before=mark_text(str(charge.hwm_before), charge.currency),
-        mark_after=mark_text(str(charge.hwm_after), charge.currency),
+        mark_before=_mark_text(charge.hwm_before, charge.currency),
+        mark_after=_mark_text(charge.hwm_after, charge.currency),
         manager_minor=shares.get(FeeShare.Party.MANAGER, 0),
+        ib_minor=shares.get(FeeShare.Party.IB, 0),
         broker_minor=shares.get(FeeShare.Party.BROKER, 0),
         note=attempts[0].reason if attempts and charge.outstanding_minor else "",
         deliveries=list(document.deliveries.all()) if document else [],
@@ -66,6 +71,7 @@ class DryTotal:
     charges: int
     fee_minor: int
     manager_minor: int
+    ib_minor: int
     broker_minor: int
 
 
@@ -92,12 +98,20 @@ def dry_totals(charges: Sequence[Charge]) -> list[DryTotal]:
             DryTotal(
                 currency,
                 len(mine),
-                sum(one.fee_minor for one in mine),
+                sum(one.fees_minor for one in mine),
                 sum(one.manager_minor for one in mine),
+                sum(one.ib_minor for one in mine),
                 sum(one.broker_minor for one in mine),
             )
         )
     return totals
+
+
+def held_logins(held: Iterable[Sequence[Any]]) -> list[tuple[int, str]]:
+    """(login, code) of links that could not be settled."""
+    codes = {int(link): str(code) for link, code in held}
+    found = Link.objects.filter(pk__in=codes).order_by("account__login")
+    return [(login, codes[pk]) for pk, login in found.values_list("pk", "account__login")]
 
 
 def cells(row: PostedRow) -> list[str]:
@@ -105,20 +119,21 @@ def cells(row: PostedRow) -> list[str]:
     charge, figures = row.charge, row.charge.figures
     link, currency = charge.link, charge.currency
     document = getattr(charge, "document", None)
-    amounts = [figures["opening_minor"], charge.equity_minor, figures["closing_minor"]]
+    amounts = [figures.get("opening_minor"), charge.equity_minor, figures.get("closing_minor")]
     money = [
-        charge.amount_minor, row.manager_minor, row.broker_minor, charge.collected_minor,
-        charge.outstanding_minor,
+        charge.amount_minor, row.manager_minor, row.ib_minor, row.broker_minor,
+        charge.collected_minor, charge.outstanding_minor,
     ]  # fmt: skip
     return [
         charge.run.key,
+        charge.kind,
         str(link.account.login),
         str(link.account.owner or ""),
         link.master.name,
         charge.window_from.isoformat(timespec="seconds"),
         charge.window_to.isoformat(timespec="seconds"),
         currency,
-        *(amount_cell(minor, currency) for minor in amounts),
+        *("" if minor is None else amount_cell(minor, currency) for minor in amounts),
         _mark_cell(charge.hwm_before, currency),
         _mark_cell(charge.hwm_after, currency),
         *(amount_cell(minor, currency) for minor in money),
@@ -130,8 +145,15 @@ def cells(row: PostedRow) -> list[str]:
     ]
 
 
-def _mark_cell(mark: Decimal, currency: str) -> str:
-    """A mark may hold fractions of a minor unit: all places that matter, at least the usual."""
+def _mark_text(mark: Decimal | None, currency: str) -> str:
+    return "" if mark is None else mark_text(str(mark), currency)
+
+
+def _mark_cell(mark: Decimal | None, currency: str) -> str:
+    """A mark may hold fractions of a minor unit: all places that matter, at least the usual.
+    Empty for fees that have nothing to do with a mark."""
+    if mark is None:
+        return ""
     digits = digits_of(currency)
     exact = mark.scaleb(-digits).normalize()
     usual = Decimal(1).scaleb(-digits)

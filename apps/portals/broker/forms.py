@@ -21,8 +21,6 @@ from apps.accounts.models import (
     TradingServer,
     User,
 )
-from apps.billing.models import FeePlan
-from apps.billing.services.plans import NewPlan
 from apps.leaderboards.models import WidgetSettings
 
 _PEOPLE = User.objects.filter(is_active=True).order_by("email")
@@ -130,50 +128,13 @@ class LinkForm(forms.Form):
 
 
 class PeriodForm(forms.Form):
-    """A month of the broker's time zone; apps.billing.periods judges it."""
+    """A period of the broker's time zone; apps.billing.periods judges it."""
 
     period = forms.CharField(
-        label=_("Month"),
-        max_length=7,
-        widget=forms.TextInput(attrs={"type": "month", "pattern": "[0-9]{4}-[0-9]{2}"}),
+        label=_("Period"),
+        help_text=_("A month 2026-10, a quarter 2026-Q4, a week 2026-W43 or a day 2026-10-21."),
+        max_length=10,
     )
-
-
-class PlanForm(forms.Form):
-    """A version of a master's plan. Per cent on the page, ratios in the service."""
-
-    rate = forms.DecimalField(
-        label=_("Performance fee, % of the gain above the mark"),
-        min_value=Decimal(0),
-        max_value=Decimal(100),
-        max_digits=7,
-        decimal_places=4,
-    )
-    manager_share = forms.DecimalField(
-        label=_("Manager's share, % of the fee"),
-        help_text=_("The broker keeps the rest."),
-        min_value=Decimal(0),
-        max_value=Decimal(100),
-        max_digits=7,
-        decimal_places=4,
-    )
-    hwm_basis = forms.ChoiceField(
-        label=_("High-water mark after a fee"), choices=FeePlan.HwmBasis.choices
-    )
-    effective_from = forms.DateField(
-        label=_("In force from"),
-        help_text=_("For periods that begin on this day or later. Nothing settled changes."),
-        widget=forms.DateInput(attrs={"type": "date"}),
-    )
-
-    def new_plan(self) -> NewPlan:
-        wanted = self.cleaned_data
-        return NewPlan(
-            rate=wanted["rate"] / 100,
-            manager_share=wanted["manager_share"] / 100,
-            effective_from=wanted["effective_from"],
-            hwm_basis=wanted["hwm_basis"],
-        )
 
 
 class KeyForm(forms.Form):

@@ -11,11 +11,12 @@ from zoneinfo import ZoneInfo
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.accounts.models import Link
+from apps.billing.broker import broker_now
 from apps.billing.models import FeeRun
-from apps.billing.periods import Period, month, until
+from apps.billing.periods import Period, period_of, until
 from apps.billing.services.collect import collect_due
 from apps.billing.services.run_documents import issue_missing_documents
-from apps.billing.services.runs import RunResult, broker_now, run_fees
+from apps.billing.services.runs import RunResult, run_fees
 from apps.core.errors import InputError
 from tenants.door import broker_schema
 from tenants.errors import TenantError
@@ -27,7 +28,7 @@ SHOWN = 50
 
 class Command(BaseCommand):
     help = (
-        "Settle performance fees of a month: charge every link once, post the ledger, issue the "
+        "Settle the fees of a period: charge every link once, post the ledger, issue the "
         "statements, queue their e-mail, take the money through the engine. Safe to repeat: what "
         "was charged stays as it is. Exit status 0: posted and every outcome known; 3: posted, "
         "the outcome of some collections is not known yet (the worker asks again); 1: nothing "
@@ -36,7 +37,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--broker", required=True, help="slug, e.g. acme")
-        parser.add_argument("--period", required=True, help="a month of the broker: YYYY-MM")
+        parser.add_argument(
+            "--period",
+            required=True,
+            help="a period of the broker: 2026-10, 2026-Q4, 2026-W43 or 2026-10-21",
+        )
         parser.add_argument(
             "--until",
             type=datetime.fromisoformat,
@@ -99,5 +104,5 @@ class Command(BaseCommand):
 
 
 def _period(options: dict[str, Any]) -> Period:
-    whole = month(options["period"], ZoneInfo(broker_now().time_zone))
+    whole = period_of(options["period"], ZoneInfo(broker_now().time_zone))
     return until(whole, options["until"]) if options["until"] else whole

@@ -49,6 +49,9 @@ class SetLinkStatus(Stimulus, frozen=True, kw_only=True, tag="set_link_status"):
 class AdjustBalance(Stimulus, frozen=True, kw_only=True, tag="adjust_balance"):
     """Deposit, withdrawal or fee. `amount_minor` > 0; the kind gives the sign.
 
+    former: also of an account that left this book, to take a fee it still owes or to give one
+    back. Whoever asks knows that the account follows no other book.
+
     Answered when the trading server has settled it: result `status` is done or rejected.
     """
 
@@ -57,3 +60,4 @@ class AdjustBalance(Stimulus, frozen=True, kw_only=True, tag="adjust_balance"):
     amount_minor: int
     comment: str = ""
     placed_by: str = ""
+    former: bool = False

@@ -150,6 +150,11 @@ class BookState(msgspec.Struct, dict=True):
             )
         return at
 
+    def known(self, account_id: int) -> int:
+        """Place of an account that is or was linked. Raises NotFoundError `account_not_linked`."""
+        at = self.index.get(account_id)
+        return self.member(account_id) if at is None else at
+
     def block(self, block_id: UUID) -> Block:
         """A block that is not finished. Raises NotFoundError `block_not_open`."""
         block = self.blocks.get(block_id)

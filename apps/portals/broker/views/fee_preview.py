@@ -13,12 +13,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.access import require_role
+from apps.billing.broker import broker_now
 from apps.billing.models import FeeRun
-from apps.billing.periods import month
+from apps.billing.periods import period_of
 from apps.billing.services.requests import request_run
-from apps.billing.services.runs import broker_now, run_fees
+from apps.billing.services.runs import run_fees
 from apps.core.errors import InputError
-from apps.portals.broker.charges import dry_rows, dry_totals
+from apps.portals.broker.charges import dry_rows, dry_totals, held_logins
 from apps.portals.broker.page import STAFF, context, request_id, user_of
 
 PER_PAGE = 50
@@ -30,7 +31,7 @@ def preview(request: HttpRequest) -> HttpResponse:
     """GET ?period=2026-10: what posting it now would charge. Writes nothing."""
     broker, now = broker_now(), timezone.now()
     try:
-        period = month(request.GET.get("period", ""), ZoneInfo(broker.time_zone))
+        period = period_of(request.GET.get("period", ""), ZoneInfo(broker.time_zone))
     except InputError as error:
         return _refused(request, error)
     result = run_fees(period, dry_run=True, now=now)
@@ -45,6 +46,7 @@ def preview(request: HttpRequest) -> HttpResponse:
             has_ended=period.ends_at <= now,
             run=FeeRun.objects.filter(key=period.key).first(),
             zone=broker.time_zone,
+            held=held_logins(result.held),
             totals=dry_totals(result.charges),
             page=page,
             rows=dry_rows(list(page.object_list)),
@@ -59,7 +61,7 @@ def post(request: HttpRequest) -> HttpResponse:
     """POST period=2026-10: a worker posts it; the run's page follows."""
     zone = ZoneInfo(broker_now().time_zone)
     try:
-        period = month(request.POST.get("period", ""), zone)
+        period = period_of(request.POST.get("period", ""), zone)
         run = request_run(user_of(request), period, request_id=request_id(request))
     except InputError as error:
         return _refused(request, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -13,12 +14,13 @@ from django.views.decorators.http import require_safe
 
 from apps.accounts.access import require_role
 from apps.accounts.models import Master
-from apps.billing.models import FeeRun
+from apps.billing.broker import broker_now
+from apps.billing.models import FeePlan, FeeRun
 from apps.billing.periods import month_before
+from apps.billing.plan_words import Row, rows_of
 from apps.billing.selectors.finance import charges_of_run, fees_by_run, run_totals, runs
-from apps.billing.selectors.plans import plans_of
-from apps.billing.services.runs import broker_now
-from apps.portals.broker.charges import COLUMNS, cells, posted_rows
+from apps.billing.selectors.plans import PlanBook, open_changes, plans_of
+from apps.portals.broker.charges import COLUMNS, cells, held_logins, posted_rows
 from apps.portals.broker.forms import PeriodForm
 from apps.portals.broker.page import STAFF, context
 from apps.portals.csv_cells import table_response
@@ -46,9 +48,15 @@ def fees(request: HttpRequest) -> HttpResponse:
             rows=[(run, sums.get(run.pk, [])) for run in page],
             form=PeriodForm(initial={"period": month_before(now, zone).key}),
             zone=broker.time_zone,
-            masters=[(master, book.at(master.pk, today)) for master in masters],
+            masters=[(master, _plan(book, master, today)) for master in masters],
+            waiting=list(open_changes()),
         ),
     )
+
+
+def _plan(book: PlanBook, master: Master, today: date) -> tuple[FeePlan, list[Row]] | None:
+    version = book.at(master.pk, today)
+    return (version.plan, rows_of(version.fees)) if version is not None else None
 
 
 @require_safe
@@ -65,6 +73,7 @@ def run(request: HttpRequest, public_id: UUID) -> HttpResponse:
             "broker:fees",
             run=found,
             is_month="/" not in found.key,
+            held=held_logins(found.held),
             totals=run_totals(found),
             page=page,
             rows=posted_rows(page.object_list),

@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from apps.accounts.access import require_role
+from apps.billing.broker import broker_now
 from apps.billing.services.issuer import legal_entity, set_legal_entity
-from apps.billing.services.runs import broker_now
 from apps.core.errors import ProrataError
 from apps.portals.broker.documents_form import LegalEntityForm
 from apps.portals.broker.page import ADMIN, context, request_id, show_error, user_of

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.access import require_role
-from apps.billing.services.runs import broker_now
+from apps.billing.broker import broker_now
 from apps.portals.broker.page import ADMIN, context, user_of
 from tenants.errors import TenantError
 from tenants.revenue.checkout import checkout_url, portal_url

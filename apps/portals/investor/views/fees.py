@@ -12,8 +12,11 @@ from django.views.decorators.http import require_safe
 
 from apps.accounts.access import links_of, require_role
 from apps.accounts.models import Link, Role
+from apps.billing.compute import Charge, Kind
+from apps.billing.models import FeeCharge
 from apps.billing.pdf import mark_text
-from apps.billing.selectors.people import accruals, charges_of, papers_of
+from apps.billing.plan_words import rows_of
+from apps.billing.selectors.people import accruals, changes_for, charges_of, papers_of
 from apps.core.errors import UnavailableError
 from apps.portals.investor.page import investor, page, zone
 from apps.portals.papers import languages, own_pdf
@@ -32,20 +35,48 @@ def fees(request: HttpRequest) -> HttpResponse:
         {
             "link": link,
             "charge": due[link.id],
-            "mark": mark_text(str(due[link.id].steps[-1].before), link.account.currency),
+            "mark": _mark(due[link.id], link.account.currency),
             "rate": due[link.id].terms.rate,
+            "items": [
+                {"name": FeeCharge.Kind(item.kind).label, "amount_minor": item.amount_minor}
+                for item in due[link.id].items
+                if item.kind is not Kind.REBATE
+            ],
+            "plan": rows_of(due[link.id].terms.fees),
         }
         for link in links
         if link.id in due
     ]
     found = Paginator(charges_of(user), PAGE_ROWS).get_page(request.GET.get("page"))
     rows = [
-        {"charge": charge, "mark": mark_text(str(charge.hwm_after), charge.currency)}
+        {
+            "charge": charge,
+            "mark": ""
+            if charge.hwm_after is None
+            else mark_text(str(charge.hwm_after), charge.currency),
+        }
         for charge in found
     ]
+    today = timezone.now().astimezone(zone(request)).date()
+    notices = [
+        {
+            "day": change.effective_from,
+            "master": change.link.master if change.link else change.master,
+            "rows": rows_of(change.fees),
+        }
+        for change in changes_for(user, today)
+    ]
     papers = papers_of(user)[:PAPERS]
-    context = page("fees", running=running, page=found, rows=rows, papers=papers, **languages(user))
+    context = page(
+        "fees", running=running, page=found, rows=rows, notices=notices, papers=papers,
+        **languages(user),
+    )  # fmt: skip
     return render(request, "investor/fees.html", context)
+
+
+def _mark(charge: Charge, currency: str) -> str:
+    """The mark the running fee is measured by; "" where none is charged on gains."""
+    return mark_text(str(charge.steps[-1].before), currency) if charge.steps else ""
 
 
 @require_safe
