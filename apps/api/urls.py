@@ -14,6 +14,7 @@ from apps.api.controls import (
     RuleView,
     TermsView,
 )
+from apps.api.fees import AccrualsView, FeesView
 from apps.api.openapi import docs_view, schema_view
 from apps.api.reads import AllocationsView, BlockView, BooksView, TicketsView
 
@@ -41,5 +42,7 @@ urlpatterns = [
     path("blocks/<uuid:block_id>/cancel", CancelView.as_view(), name="cancel"),
     path("blocks/<uuid:block_id>/allocations", AllocationsView.as_view(), name="allocations"),
     path("blocks/<uuid:block_id>/tickets", TicketsView.as_view(), name="tickets"),
+    path("fees", FeesView.as_view(), name="fees"),
+    path("fees/accruals", AccrualsView.as_view(), name="accruals"),
     re_path(r"", UnknownView.as_view(), name="unknown"),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from django.test import Client
@@ -17,6 +17,7 @@ from apps.allocation.models import Block
 from apps.billing.broker import broker_now
 from apps.billing.models import Document, FeeRun, LedgerAccount
 from apps.billing.periods import Period
+from apps.billing.services.plans import performance_plan, propose
 from apps.billing.services.run_documents import issue_run_documents
 from apps.billing.services.runs import run_fees
 from tenants.door import broker_schema
@@ -79,7 +80,10 @@ def make_scene(slug: str = "acme", foreign_slug: str = "globex") -> Scene:
             (t.SIBLING_KEY, t.OTHER_MANAGER, ["read", "trade"]),
         ):
             made[name], keys[name] = create_key(people[t.ADMIN], people[owner], name, scopes)
+        new = performance_plan(Decimal("0.2"), Decimal("0.8"), date(2099, 1, 1), "net")
         ids = _ids(history) | {
+            "change": propose(people[t.FINANCE], history.master, new).public_id,
+            "link": history.link.public_id,
             "person": people[t.OTHER_INVESTOR].public_id,
             "key": made[t.SIBLING_KEY].public_id,
         }

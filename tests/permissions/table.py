@@ -55,6 +55,12 @@ def _office() -> list[Row]:
         Row("broker:fee_post", "POST", STAFF),
         Row("broker:fee_run", "GET", STAFF, of="run"),
         Row("broker:fee_reverse", "POST", STAFF, of="run"),
+        Row("broker:broker_plans", "GET", STAFF),
+        Row("broker:receivables", "GET", STAFF),
+        Row("broker:receivables_csv", "GET", STAFF),
+        Row("broker:link_plans", "GET", STAFF, of="link"),
+        Row("broker:plan_change", "GET", STAFF, of="change"),
+        Row("broker:plan_decide", "POST", STAFF, of="change"),
         Row("broker:fee_run_csv", "GET", STAFF, of="run"),
         Row("broker:document_pdf", "GET", STAFF, of="document"),
         Row("broker:delivery_again", "POST", STAFF),
@@ -75,6 +81,7 @@ def _desk() -> list[Row]:
     return [
         Row("manager:home", "GET", OVERSEERS),
         Row("manager:documents", "GET", MANAGERS),
+        Row("manager:earnings", "GET", MANAGERS),
         Row("manager:document_pdf", "GET", (MANAGER,), (OTHER_MANAGER,), of="remittance"),
         *(Row(f"manager:{name}", "GET", (ADMIN, MANAGER), (OTHER_MANAGER,)) for name in seen),
         *(Row(f"manager:{name}", "POST", (MANAGER,), (OTHER_MANAGER,)) for name in traded),
@@ -148,7 +155,7 @@ WITHIN_A_FLOW = {
 }
 """allauth's, tried by tests of the log-in (tests/front/test_sign_in.py); why no row fits."""
 
-_READS = ("books",)
+_READS = ("books", "fees", "accruals")
 _OWN_READS = ("block", "allocations", "tickets")
 _ORDER: dict[str, object] = {"symbol": "EURUSD", "side": "buy", "lots": "1.00"}
 BODIES: dict[str, dict[str, object]] = {

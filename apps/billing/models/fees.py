@@ -128,11 +128,6 @@ class FeeCharge(models.Model):
         return f"{self.link_id} {self.run_id}: {self.amount_minor} {self.currency}"
 
     @property
-    def is_reversed(self) -> bool:
-        """Taken back, or on its way back to the account."""
-        return self.state in (self.State.REVERSED, self.State.REFUND_DUE, self.State.REFUNDING)
-
-    @property
     def outstanding_minor(self) -> int:
         return self.amount_minor - self.collected_minor
 

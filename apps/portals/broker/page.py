@@ -32,6 +32,7 @@ def context(request: HttpRequest, current: str, **values: Any) -> dict[str, Any]
         ("broker:dashboard", _("Overview"), STAFF),
         ("broker:masters", _("Masters"), STAFF),
         ("broker:fees", _("Fees"), STAFF),
+        ("broker:receivables", _("Receivables"), STAFF),
         ("broker:documents", _("Documents"), STAFF),
         ("broker:ledger", _("Ledger"), STAFF),
         ("broker:people", _("People"), ADMIN),

@@ -17,7 +17,7 @@ from apps.portals.broker.views import (
     people,
     plan,
     plans,
-    reverse,
+    receivables,
     widget,
 )
 
@@ -39,7 +39,13 @@ urlpatterns = [
     path("fees/post", fee_preview.post, name="fee_post"),
     path("fees/<uuid:public_id>/", fees.run, name="fee_run"),
     path("fees/<uuid:public_id>/charges.csv", fees.run_csv, name="fee_run_csv"),
-    path("fees/<uuid:public_id>/<uuid:link_id>/reverse", reverse.reverse, name="fee_reverse"),
+    path(
+        "fees/<uuid:public_id>/links/<uuid:link_id>/reverse",
+        receivables.reverse,
+        name="fee_reverse",
+    ),
+    path("receivables/", receivables.owed, name="receivables"),
+    path("receivables/list.csv", receivables.owed_csv, name="receivables_csv"),
     path("documents/", documents.listing, name="documents"),
     path("documents/list.csv", documents.listing_csv, name="documents_csv"),
     path("documents/<uuid:public_id>.pdf", documents.pdf, name="document_pdf"),

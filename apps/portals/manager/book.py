@@ -57,6 +57,11 @@ def nav(current: str = "") -> list[dict[str, Any]]:
     return [
         {"label": _("Masters"), "url": reverse("manager:home"), "current": current == "masters"},
         {
+            "label": _("Earnings"),
+            "url": reverse("manager:earnings"),
+            "current": current == "earnings",
+        },
+        {
             "label": _("Documents"),
             "url": reverse("manager:documents"),
             "current": current == "documents",
