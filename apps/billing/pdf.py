@@ -119,11 +119,8 @@ def _statement(data: dict[str, Any]) -> dict[str, Any]:
         {
             **step,
             "at": _local(step["at"], data),
-            "before_text": mark_text(step["before"], currency),
             "after_text": mark_text(step["after"], currency),
-            "gain_text": mark_text(f"{_gain(step):.6f}", currency),
-            "is_plain": half_up(Fraction(data["rate"]) * Fraction(_gain(step)))
-            == step["fee_minor"],
+            **_explained(step, data),
         }
         for step in data["steps"]
     ]
@@ -145,7 +142,6 @@ def _statement(data: dict[str, Any]) -> dict[str, Any]:
         "performance_minor": performance,
         "closing_minor": figures["equity_minor"] - total,
         "marked_at": _local(data["marked_at"], data),
-        "rate": words.percent(data["rate"]),
         "hwm_opening": mark_text(data["hwm_opening"], currency),
         "steps": steps,
         "crystallised": [step for step in steps if step["kind"] == "crystallised"],
@@ -185,7 +181,18 @@ def _verify_url(data: dict[str, Any], digest: str) -> str:
     return f"{site}/verify/{data['number']}?digest={digest}" if site else ""
 
 
-def _gain(step: dict[str, Any]) -> Decimal:
-    """Equity above the mark, minor units; six places at most: it ends."""
+def _explained(step: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    """How a step's fee follows: `formula` up to the fee; `is_plain`: it is the whole computation,
+    no hurdle, look-back or share of a withdrawal had a part in it."""
+    currency = data["currency"]
     gain = max(Fraction(0), Fraction(step["equity_minor"]) - Fraction(step["before"]))
-    return Decimal(gain.numerator) / Decimal(gain.denominator)
+    exact = Decimal(gain.numerator) / Decimal(gain.denominator)  # six places: it ends
+    equity, before = (
+        words.money(step["equity_minor"], currency),
+        mark_text(step["before"], currency),
+    )
+    rate, gained = words.percent(data["rate"]), mark_text(f"{exact:.6f}", currency)
+    if half_up(Fraction(data["rate"]) * gain) != step["fee_minor"]:
+        return {"is_plain": False, "formula": f"{equity} − {before} = {gained} →"}
+    formula = f"{rate} × max(0, {equity} − {before}) = {rate} × {gained} ="
+    return {"is_plain": True, "formula": formula}

@@ -200,3 +200,12 @@ def test_fees_of_every_kind_stand_on_the_statement_with_their_formulas(in_acme: 
     for part in ("Management fee −17.15 USD", "Volume commission −7.00 USD", "Brand new 0.15 USD",
                  "0.02 × 310,000.00 ÷ 365 = 17.15 USD", "10,376.00 USD"):  # fmt: skip
         assert part in text, part
+
+
+def test_a_fee_that_is_not_rate_times_gain_says_what_else_had_a_part(in_acme: Broker) -> None:
+    data = dict(statement("en").data)
+    data["steps"] = [{**data["steps"][-1], "fee_minor": 9_000}]
+    pdf = render_document(data, digest(data), b"")
+    text = " ".join(" ".join(p.extract_text() for p in PdfReader(io.BytesIO(pdf)).pages).split())
+    assert "10,500.00 USD − 10,000.00 = 500.00 → 90.00 USD by the plan's hurdle" in text
+    assert "20% × max(0, 10,500.00" not in text
