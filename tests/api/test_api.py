@@ -392,6 +392,8 @@ def test_openapi_describes_every_operation_and_the_page_renders(
             "blocks/{block_id}/cancel",
             "blocks/{block_id}/allocations",
             "blocks/{block_id}/tickets",
+            "fees",
+            "fees/accruals",
         )
     )
     listed = described["paths"]["/api/v1/blocks/{block_id}/tickets"]["get"]

@@ -99,6 +99,7 @@ def trade(world: World) -> None:
                     account_id=account,
                     kind=kind,  # type: ignore[arg-type]
                     amount_minor=rng.randint(1, 100_000),
+                    former=account % 2 == 0,
                 )
             )
         case _:

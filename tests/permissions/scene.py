@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django.test import Client
@@ -15,7 +15,7 @@ from apps.accounts.api_keys import create_key
 from apps.accounts.models import User
 from apps.allocation.models import Block
 from apps.billing.broker import broker_now
-from apps.billing.models import Document, FeeRun, LedgerAccount
+from apps.billing.models import Document, FeeRun, LedgerAccount, PlanChange
 from apps.billing.periods import Period
 from apps.billing.services.plans import performance_plan, propose
 from apps.billing.services.run_documents import issue_run_documents
@@ -80,10 +80,7 @@ def make_scene(slug: str = "acme", foreign_slug: str = "globex") -> Scene:
             (t.SIBLING_KEY, t.OTHER_MANAGER, ["read", "trade"]),
         ):
             made[name], keys[name] = create_key(people[t.ADMIN], people[owner], name, scopes)
-        new = performance_plan(Decimal("0.2"), Decimal("0.8"), date(2099, 1, 1), "net")
         ids = _ids(history) | {
-            "change": propose(people[t.FINANCE], history.master, new).public_id,
-            "link": history.link.public_id,
             "person": people[t.OTHER_INVESTOR].public_id,
             "key": made[t.SIBLING_KEY].public_id,
         }
@@ -133,6 +130,7 @@ def _ids(history: History) -> dict[str, object]:
         "document": document.public_id,
         "remittance": remittance.public_id,
         "delivery_id": remittance.deliveries.get().pk,
+        "change": _change(history).public_id,
         "run": FeeRun.objects.get().public_id,
         "currency": "USD",
         "code": LedgerAccount.objects.create(code="house", currency="USD", type="asset").code,
@@ -145,6 +143,12 @@ def _ids(history: History) -> dict[str, object]:
         "symbol": "EURUSD",
         "account": history.link.account.public_id,
     }
+
+
+def _change(history: History) -> PlanChange:
+    day = timezone.now().date() + timedelta(days=30)
+    new = performance_plan(Decimal("0.25"), Decimal("0.5"), day)
+    return propose(person("finance"), history.master, new)
 
 
 def _block(history: History) -> Block:

@@ -40,7 +40,8 @@ def _office() -> list[Row]:
     """Broker staff: finance sees what is money, the admin everything."""
     read = [
         "dashboard", "masters", "fees", "fee_preview", "documents", "documents_csv", "ledger",
-        "balances_csv", "ledger_account", "ledger_lines_csv", "mail", "period_zip",
+        "balances_csv", "ledger_account", "ledger_lines_csv", "broker_plans", "receivables",
+        "receivables_csv", "mail", "period_zip",
     ]  # fmt: skip
     return [
         *(Row(f"broker:{name}", "GET", STAFF) for name in read),
@@ -50,17 +51,14 @@ def _office() -> list[Row]:
         Row("broker:pay", "POST", (ADMIN,)),
         Row("broker:master", "GET", STAFF, of="master"),
         Row("broker:plans", "GET", STAFF, of="master"),
+        Row("broker:link_plans", "GET", STAFF, of="link_id"),
+        Row("broker:plan_change", "GET", STAFF, of="change"),
+        Row("broker:plan_decide", "POST", STAFF, of="change"),
+        Row("broker:fee_reverse", "POST", STAFF, of="run"),
         Row("broker:link", "POST", (ADMIN,), of="master"),
         Row("broker:publish", "POST", (ADMIN,), of="master"),
         Row("broker:fee_post", "POST", STAFF),
         Row("broker:fee_run", "GET", STAFF, of="run"),
-        Row("broker:fee_reverse", "POST", STAFF, of="run"),
-        Row("broker:broker_plans", "GET", STAFF),
-        Row("broker:receivables", "GET", STAFF),
-        Row("broker:receivables_csv", "GET", STAFF),
-        Row("broker:link_plans", "GET", STAFF, of="link"),
-        Row("broker:plan_change", "GET", STAFF, of="change"),
-        Row("broker:plan_decide", "POST", STAFF, of="change"),
         Row("broker:fee_run_csv", "GET", STAFF, of="run"),
         Row("broker:document_pdf", "GET", STAFF, of="document"),
         Row("broker:delivery_again", "POST", STAFF),
