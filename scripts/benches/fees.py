@@ -69,7 +69,8 @@ def _rows(query: str, parameters: list[Any] | None = None) -> list[Any]:
 
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)
-        return cursor.fetchall()
+        found: list[Any] = cursor.fetchall()
+        return found
 
 
 def _tasks(links: list[int]) -> float:

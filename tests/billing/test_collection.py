@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 from django.core.management import call_command
@@ -200,7 +201,7 @@ def test_a_reversed_gain_bears_no_fee_again_and_the_refund_is_no_deposit(
     owing.flow("2026-11-21 12:00", 10_000, "deposit", back.command_id)
     settle("2026-11")
     november = FeeCharge.objects.filter(link=owing.link).latest("id")
-    assert (november.amount_minor, november.hwm_after) == (0, 1_050_000)
+    assert (november.amount_minor, november.hwm_after) == (0, Decimal(1_050_000))
     assert november.figures["deposits_minor"] == 0
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.mail import EmailMultiAlternatives
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
@@ -163,8 +164,9 @@ def test_investors_it_affects_are_told_once_each_by_mail_and_others_are_not(
     message = sent[history.investor.email]
     assert "25 % of the gain above the high-water mark" in message.body
     assert history.master.name in message.body
+    assert isinstance(message, EmailMultiAlternatives)
     html, kind = message.alternatives[0]
-    assert (kind, "25 %" in html) == ("text/html", True)
+    assert (kind, "25 %" in str(html)) == ("text/html", True)
 
 
 def test_the_links_plan_goes_before_the_masters_and_that_before_the_brokers(

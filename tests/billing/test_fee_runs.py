@@ -39,7 +39,11 @@ def take(history: History, at: str) -> None:
 def columns(history: History) -> list[tuple[int, int, Decimal]]:
     """(fee, equity after, mark after) of each charge."""
     return [
-        (charge.amount_minor, charge.equity_minor - charge.amount_minor, charge.hwm_after)
+        (
+            charge.amount_minor,
+            charge.equity_minor - charge.amount_minor,
+            charge.hwm_after or Decimal(0),
+        )
         for charge in FeeCharge.objects.filter(link=history.link).order_by("id")
     ]
 

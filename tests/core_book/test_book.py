@@ -110,6 +110,34 @@ def test_unlink_closes_only_that_account_and_then_detaches_it() -> None:
     assert world.book.members.status[gone] == ACTIVE
 
 
+def test_a_fee_of_who_left_is_taken_when_asked_for_as_such_and_a_withdrawal_never() -> None:
+    world = World(4, accounts=3, moods=False)
+    world.tell(c.UnlinkAccount(command_id=world.new_id(), account_id=3))
+    world.settle()
+    at = world.book.index[3]
+    balance = int(world.book.members.balance_minor[at])
+
+    def asked(kind: Any, amount: int, *, former: bool) -> Any:
+        return refusal(
+            world.tell(
+                c.AdjustBalance(
+                    command_id=world.new_id(), account_id=3, kind=kind, amount_minor=amount,
+                    former=former,
+                )
+            )
+        )  # fmt: skip
+
+    assert asked("fee", 500, former=False).code == "account_not_linked"
+    assert asked("withdrawal", 500, former=True).code == "account_not_linked"
+    assert asked("fee", balance + 1, former=True).code == "insufficient_funds"
+    assert asked("fee", 500, former=True) is None
+    world.settle()
+    assert world.book.members.balance_minor[at] == balance - 500
+    assert asked("deposit", 500, former=True) is None
+    world.settle()
+    assert world.book.members.balance_minor[at] == balance
+
+
 def test_account_that_leaves_while_the_order_is_on_its_way_is_closed_when_it_fills() -> None:
     world = World(5, accounts=4, moods=False)
     world.place("1.00")

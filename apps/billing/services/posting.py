@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 
 import orjson
 from django.db import connection, transaction
+from django.db.models import Prefetch
 
 from apps.accounts.audit import audit
-from apps.accounts.models import Link, User
+from apps.accounts.models import Link, Master, User
 from apps.billing.arrays import array
 from apps.billing.compute import Charge, Item, Kind
 from apps.billing.models import (
@@ -194,9 +195,7 @@ def _entries(rows: Sequence[_Row], run: FeeRun) -> list[NewEntry]:
 
 def _issue(rows: Sequence[_Row], broker: Broker, run: FeeRun, now: datetime) -> None:
     brand, site = tokens_of(broker), site_of(broker)
-    links = Link.objects.prefetch_related("account__owner", "account__server", "master__manager")
-    wanted = {row.settled.window.link_id for row in rows}
-    found = {link.pk: link for link in links.filter(pk__gte=min(wanted), pk__lte=max(wanted))}
+    found = _links([row.settled.window.link_id for row in rows])
     statements = []
     for row in rows:
         link = found[row.settled.window.link_id]
@@ -209,3 +208,13 @@ def _issue(rows: Sequence[_Row], broker: Broker, run: FeeRun, now: datetime) -> 
     if statements:
         year = now.astimezone(ZoneInfo(broker.time_zone)).year
         issue_statements(broker.legal_name, year, statements, now)
+
+
+def _links(wanted: Sequence[int]) -> dict[int, Link]:
+    """With accounts, owners and masters. Servers and managers are few: each is one object."""
+    few = Prefetch("master", Master.objects.select_related("manager"))
+    links = Link.objects.prefetch_related(few, "account__server").select_related("account__owner")
+    if len(wanted) < MANY:
+        return links.in_bulk(wanted)
+    # A run takes links in order of id: a stretch of them, not a list of thousands of ids.
+    return {link.pk: link for link in links.filter(pk__gte=min(wanted), pk__lte=max(wanted))}
