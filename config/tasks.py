@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from apps.accounts.schedule import ensure_schedule as ensure_notices
 from apps.billing.schedules import ensure_schedules
 from apps.billing.selectors.usage import usage_now
 from apps.leaderboards.schedule import ensure_schedule
@@ -20,6 +21,7 @@ def ensure_all_schedules() -> int:
     slugs = all_brokers()
     for slug in slugs:
         ensure_schedule(slug)
+        ensure_notices(slug)
     return len(slugs)
 
 

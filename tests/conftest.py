@@ -14,6 +14,7 @@ import redis
 from django.conf import settings
 from django.test import Client
 from django.test.utils import setup_databases, teardown_databases
+from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 
 from tenants.door import broker_schema, public_schema
@@ -22,6 +23,10 @@ from tenants.services import NewBroker, create_broker, prepare_database
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
+
+# No assertion is timed: a machine is shared, and a slow example is no wrong one.
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

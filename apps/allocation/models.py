@@ -47,6 +47,8 @@ class Block(models.Model):
     filled_steps = models.BigIntegerField(default=0)
     open_steps = models.BigIntegerField(default=0)
     residual_steps = models.BigIntegerField(default=0)
+    # the house rounding account's gain by booking its orders at one price each: points · steps
+    house_points_steps = models.BigIntegerField(default=0)
     # of a limit or stop: its price; of a stop-limit: the stop
     limit_price = models.DecimalField(max_digits=18, decimal_places=8, null=True)
     stop_limit_price = models.DecimalField(max_digits=18, decimal_places=8, null=True)
@@ -58,9 +60,9 @@ class Block(models.Model):
     open_price = models.DecimalField(max_digits=18, decimal_places=8, null=True)
     close_price = models.DecimalField(max_digits=18, decimal_places=8, null=True)  # last close
     rule = models.JSONField(default=dict)
-    origin = models.CharField(
-        max_length=12, blank=True
-    )  # "outside": by an EA or a terminal; "reverse"; "late"
+    # "outside": by an EA or a terminal; "reverse"; "late"; "join": taken over of `parent_id`
+    origin = models.CharField(max_length=12, blank=True)
+    parent_id = models.UUIDField(null=True)
     reject_code = models.CharField(max_length=60, blank=True)
     first_ticket_id = models.BigIntegerField(null=True)
     placed_at = models.DateTimeField()
@@ -111,6 +113,8 @@ class Ticket(models.Model):
     realised_minor = models.BigIntegerField(default=0)
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
+    # Since then in its account's own care, and no longer the master's.
+    released_at = models.DateTimeField(null=True)
     seq = models.BigIntegerField()
 
     class Meta:
@@ -227,3 +231,71 @@ class Bar(models.Model):
 
     def __str__(self) -> str:
         return f"{self.symbol} {self.at:%Y-%m-%d %H:%M}"
+
+
+class ProtectionLimits(models.Model):
+    """One party's limits as the book has them; `account_id` 0 is no account (the scope says)."""
+
+    book_id = models.UUIDField()
+    scope = models.CharField(max_length=16)  # account | every_account | master
+    account_id = models.BigIntegerField(default=0)
+    party = models.CharField(max_length=12)  # investor | manager | broker
+    limits = models.JSONField(default=dict)  # apps.core.book.risk.settings.Protection
+    set_at = models.DateTimeField()
+    seq = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["book_id", "scope", "account_id", "party"], name="limits_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.book_id} {self.scope} {self.account_id} {self.party}"
+
+
+class ProtectionStop(models.Model):
+    """A stop from its trigger to its lift. Money in minor units of `currency`."""
+
+    class Reason(models.TextChoices):
+        EQUITY_STOP = "equity_stop", _("equity level")
+        TRAILING_PERCENT = "trailing_percent", _("trailing, per cent")
+        TRAILING_AMOUNT = "trailing_amount", _("trailing, amount")
+        END_OF_DAY = "end_of_day", _("end-of-day trailing")
+        DAILY_LOSS = "daily_loss", _("daily loss")
+        MANUAL = "manual", _("by hand")
+
+    class Phase(models.TextChoices):
+        CLOSE_ONLY = "close_only", _("close only")
+        CANCELLING = "cancelling", _("cancelling")
+        CLOSING = "closing", _("closing")
+        VERIFYING = "verifying", _("verifying")
+        BLOCKED = "blocked", _("blocked")
+        LIFTED = "lifted", _("lifted")
+
+    id = models.UUIDField(primary_key=True)
+    book_id = models.UUIDField()
+    account_id = models.BigIntegerField(null=True)  # None: the master
+    reason = models.CharField(max_length=20, choices=Reason.choices)
+    party = models.CharField(max_length=12)
+    phase = models.CharField(max_length=12, choices=Phase.choices)
+    attempts = models.PositiveIntegerField(default=0)
+    equity_minor = models.BigIntegerField()
+    level_minor = models.BigIntegerField()
+    reference_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=8)
+    triggered_at = models.DateTimeField()
+    blocked_at = models.DateTimeField(null=True)
+    lifted_at = models.DateTimeField(null=True)
+    lifted_by = models.CharField(max_length=12, blank=True)
+    seq = models.BigIntegerField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["book_id", "-triggered_at"], name="stop_by_book"),
+            models.Index(fields=["account_id", "-triggered_at"], name="stop_by_account"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.book_id} {self.account_id} {self.reason} {self.phase}"

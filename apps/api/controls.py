@@ -144,12 +144,13 @@ class _BookCommandView(ApiView):
         master = master_for_trading(user_from(request), book_id)
 
         def work(command_id: UUID) -> dict[str, Any]:
-            return _answer(master, self.command(command_id, request, wanted))
+            return book_answer(master, self.command(command_id, request, wanted))
 
         return run(request, key, master, self.action, work, 200)
 
 
-def _answer(master: Master, command: Command) -> dict[str, Any]:
+def book_answer(master: Master, command: Command) -> dict[str, Any]:
+    """Execute a command to a whole book and shape its outcome."""
     outcome = client.execute(current_broker(), master.public_id, command)
     body = {
         "command_id": command.command_id,

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from apps.allocation.models import Allocation, Block, Ticket
 from apps.api import serializers
 from apps.api.base import ApiView, Cursor, user_from
-from apps.api.selectors import accounts_by_id, block_of, book_of, books_of
+from apps.api.selectors import accounts_by_id, block_of, book_of, books_of, roundings_of
 from apps.core.money import digits_of, from_minor
 
 PAGING = [
@@ -31,6 +31,18 @@ class BooksView(ApiView):
     def get(self, request: Request) -> Response:
         """The books that the key's owner trades or oversees."""
         return Response(serializers.BookAnswer(books_of(user_from(request)), many=True).data)
+
+
+class RoundingView(ApiView):
+    @extend_schema(
+        operation_id="house_rounding",
+        responses={200: serializers.RoundingAnswer(many=True), **serializers.READ_ERRORS},
+        tags=["books"],
+    )
+    def get(self, request: Request, book_id: UUID) -> Response:
+        """What booking every order at one price left for the house account, by symbol."""
+        rows = roundings_of(book_of(user_from(request), book_id))
+        return Response(serializers.RoundingAnswer(rows, many=True).data)
 
 
 class BlockView(ApiView):
@@ -108,6 +120,7 @@ def _ticket(row: Ticket, block: Block, account: Any) -> dict[str, Any]:
         "currency": account.currency,
         "opened_at": row.opened_at,
         "closed_at": row.closed_at,
+        "released_at": row.released_at,
     }
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Sum
 
 from apps.accounts.access import masters_of
-from apps.accounts.models import Link, Master, TradingAccount, User
+from apps.accounts.models import Link, Master, Symbol, TradingAccount, User
 from apps.allocation.models import Block
 from apps.api.models import ApiRequest
 from apps.core.errors import NotFoundError, UnavailableError
@@ -26,6 +28,36 @@ def book_of(user: User, book_id: UUID) -> Master:
     if master is None:
         raise NotFoundError("book_unknown", "There is no such book.", book_id=str(book_id))
     return master
+
+
+class Rounding(NamedTuple):
+    """What the house account gained in a symbol, in its profit currency."""
+
+    symbol: str
+    currency: str
+    amount: Decimal
+
+
+def roundings_of(master: Master) -> list[Rounding]:
+    """Σ (booked − exact price) · side · lots · contract over all orders of a book, by symbol."""
+    rows = (
+        Block.objects.filter(book_id=master.public_id)
+        .exclude(house_points_steps=0)
+        .values("symbol", "digits", "volume_step")
+        .annotate(total=Sum("house_points_steps"))
+        .order_by("symbol")
+    )
+    symbols = {s.name: s for s in Symbol.objects.filter(server=master.account.server_id)}
+    return [
+        Rounding(
+            row["symbol"],
+            symbols[row["symbol"]].profit_currency,
+            (row["total"] * row["volume_step"] * symbols[row["symbol"]].contract_size).scaleb(
+                -row["digits"]
+            ),
+        )
+        for row in rows
+    ]
 
 
 def block_of(user: User, block_id: UUID) -> Block:

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from apps.allocation.models import Block
 from apps.api.fields import LotsField, PositiveDecimal
+from apps.api.selectors import Rounding
 from apps.core.allocation import Method
 
 
@@ -152,6 +153,29 @@ class LinkStatusRequest(StrictSerializer):
     status = serializers.ChoiceField(["active", "paused", "close_only"])
 
 
+class BookLimitsRequest(StrictSerializer):
+    """docs/risk.md names the limits; what is left out is none."""
+
+    scope = serializers.ChoiceField(["master", "every_account"])
+    protection = serializers.DictField()
+
+
+class LimitsRequest(StrictSerializer):
+    protection = serializers.DictField()
+
+
+class HardStopRequest(StrictSerializer):
+    token = serializers.CharField(max_length=4_000, help_text="of the preview")
+
+
+class PauseRequest(StrictSerializer):
+    paused = serializers.BooleanField()
+
+
+class NothingRequest(StrictSerializer):
+    pass
+
+
 class CancelBlockRequest(StrictSerializer):
     pass
 
@@ -182,6 +206,55 @@ class CommandAnswer(serializers.Serializer[Any]):
     lots = serializers.CharField(allow_null=True, help_text="what was sent to the market")
     residual_lots = serializers.CharField(allow_null=True, help_text="asked for, not allocated")
     accounts = serializers.IntegerField(allow_null=True)
+
+
+class HardStopAnswer(serializers.Serializer[Any]):
+    """What a hard stop would close and cancel now. Money in the book's currency."""
+
+    token = serializers.CharField(help_text="send it with the hard stop, within max_age_ms")
+    blocks = serializers.IntegerField()
+    tickets = serializers.IntegerField()
+    pending = serializers.IntegerField(help_text="orders that would be cancelled")
+    lots = serializers.DictField(child=serializers.CharField(), help_text="by symbol")
+    notional = serializers.CharField()
+    pnl = serializers.CharField()
+    currency = serializers.CharField()
+    max_age_ms = serializers.IntegerField()
+
+
+class StopAnswer(serializers.Serializer[Any]):
+    """A stop; account_id null: of the whole book. Money in `currency`."""
+
+    id = serializers.UUIDField()
+    account_id = serializers.UUIDField(allow_null=True)
+    login = serializers.IntegerField(allow_null=True)
+    reason = serializers.CharField()
+    set_by = serializers.CharField()
+    phase = serializers.CharField()
+    attempts = serializers.IntegerField()
+    equity = serializers.CharField()
+    level = serializers.CharField()
+    currency = serializers.CharField()
+    triggered_at = serializers.DateTimeField()
+    blocked_at = serializers.DateTimeField(allow_null=True)
+    lifted_at = serializers.DateTimeField(allow_null=True)
+    lifted_by = serializers.CharField(allow_blank=True)
+
+
+class BookRiskAnswer(serializers.Serializer[Any]):
+    """Limits by party, the stop that holds the book, and how many accounts are stopped."""
+
+    master = serializers.DictField()
+    every_account = serializers.DictField()
+    stop = StopAnswer(allow_null=True)
+    stopped_accounts = serializers.IntegerField()
+
+
+class AccountRiskAnswer(serializers.Serializer[Any]):
+    status = serializers.CharField(help_text="of the link")
+    protections = serializers.DictField(help_text="own limits, by party")
+    every_account = serializers.DictField(help_text="limits of all accounts, by party")
+    stop = StopAnswer(allow_null=True)
 
 
 class PreviewRowAnswer(serializers.Serializer[Any]):
@@ -218,6 +291,17 @@ class BookAnswer(serializers.Serializer[Any]):
     sub_accounts = serializers.IntegerField()
 
 
+class RoundingAnswer(serializers.Serializer[Any]):
+    """What the house account gained (above zero) or paid, all orders of the symbol together."""
+
+    symbol = serializers.CharField()
+    currency = serializers.CharField(help_text="the symbol's profit currency")
+    amount = serializers.SerializerMethodField()
+
+    def get_amount(self, row: Rounding) -> str:
+        return f"{row.amount.normalize():f}"
+
+
 class BlockAnswer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     book_id = serializers.UUIDField()
@@ -240,8 +324,10 @@ class BlockAnswer(serializers.Serializer[Any]):
     open_price = serializers.SerializerMethodField()
     close_price = serializers.SerializerMethodField()
     origin = serializers.CharField(
-        help_text="empty; outside: by an EA or a terminal; reverse; late: filled after its end"
+        help_text="empty; outside: by an EA or a terminal; reverse; late: filled after its end;"
+        " join: taken over of parent_id"
     )
+    parent_id = serializers.UUIDField(allow_null=True)
     reject_code = serializers.CharField()
     placed_at = serializers.DateTimeField()
     opened_at = serializers.DateTimeField(allow_null=True)
@@ -315,6 +401,9 @@ class TicketAnswer(serializers.Serializer[Any]):
     currency = serializers.CharField()
     opened_at = serializers.DateTimeField()
     closed_at = serializers.DateTimeField(allow_null=True)
+    released_at = serializers.DateTimeField(
+        allow_null=True, help_text="since then in its account's own care"
+    )
 
 
 class _Page(serializers.Serializer[Any]):
@@ -324,6 +413,10 @@ class _Page(serializers.Serializer[Any]):
 
 class BlockPage(_Page):
     results = BlockAnswer(many=True)
+
+
+class StopPage(_Page):
+    results = StopAnswer(many=True)
 
 
 class AllocationPage(_Page):

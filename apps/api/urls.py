@@ -15,8 +15,28 @@ from apps.api.controls import (
     TermsView,
 )
 from apps.api.fees import AccrualsView, FeesView
+from apps.api.links import (
+    BulkLinkView,
+    DetachView,
+    LeaveView,
+    LinkQuoteView,
+    LinksView,
+    MoneyView,
+)
 from apps.api.openapi import docs_view, schema_view
-from apps.api.reads import AllocationsView, BlockView, BooksView, TicketsView
+from apps.api.reads import AllocationsView, BlockView, BooksView, RoundingView, TicketsView
+from apps.api.risk import (
+    AccountLimitsView,
+    AccountRiskView,
+    BookLimitsView,
+    BookRiskView,
+    HardStopPreviewView,
+    HardStopView,
+    LiftAccountView,
+    LiftBookView,
+    PauseView,
+    StopsView,
+)
 
 app_name = "api"
 urlpatterns = [
@@ -27,6 +47,33 @@ urlpatterns = [
     path("books/<uuid:book_id>/blocks/preview", PreviewView.as_view(), name="preview"),
     path("books/<uuid:book_id>/close-all", CloseAllView.as_view(), name="close_all"),
     path("books/<uuid:book_id>/cancel-all", CancelAllView.as_view(), name="cancel_all"),
+    path("books/<uuid:book_id>/risk", BookRiskView.as_view(), name="book_risk"),
+    path("books/<uuid:book_id>/protection", BookLimitsView.as_view(), name="book_limits"),
+    path("books/<uuid:book_id>/stops", StopsView.as_view(), name="stops"),
+    path("books/<uuid:book_id>/lift", LiftBookView.as_view(), name="lift_book"),
+    path("books/<uuid:book_id>/hard-stop", HardStopView.as_view(), name="hard_stop"),
+    path(
+        "books/<uuid:book_id>/hard-stop/preview",
+        HardStopPreviewView.as_view(),
+        name="hard_stop_preview",
+    ),
+    path(
+        "books/<uuid:book_id>/links/<uuid:account_id>/risk",
+        AccountRiskView.as_view(),
+        name="account_risk",
+    ),
+    path(
+        "books/<uuid:book_id>/links/<uuid:account_id>/protection",
+        AccountLimitsView.as_view(),
+        name="account_limits",
+    ),
+    path("books/<uuid:book_id>/links/<uuid:account_id>/pause", PauseView.as_view(), name="pause"),
+    path(
+        "books/<uuid:book_id>/links/<uuid:account_id>/lift",
+        LiftAccountView.as_view(),
+        name="lift_account",
+    ),
+    path("books/<uuid:book_id>/house-rounding", RoundingView.as_view(), name="house_rounding"),
     path("books/<uuid:book_id>/rule", RuleView.as_view(), name="rule"),
     path("books/<uuid:book_id>/links/<uuid:account_id>/terms", TermsView.as_view(), name="terms"),
     path(
@@ -34,6 +81,14 @@ urlpatterns = [
         LinkStatusView.as_view(),
         name="link_status",
     ),
+    path("books/<uuid:book_id>/links", LinksView.as_view(), name="links"),
+    path("books/<uuid:book_id>/links/quote", LinkQuoteView.as_view(), name="link_quote"),
+    path("books/<uuid:book_id>/links/bulk", BulkLinkView.as_view(), name="link_bulk"),
+    path("books/<uuid:book_id>/links/<uuid:account_id>/leave", LeaveView.as_view(), name="leave"),
+    path(
+        "books/<uuid:book_id>/links/<uuid:account_id>/detach", DetachView.as_view(), name="detach"
+    ),
+    path("books/<uuid:book_id>/links/<uuid:account_id>/money", MoneyView.as_view(), name="money"),
     path("blocks/<uuid:block_id>/amend", AmendView.as_view(), name="amend"),
     path("blocks/<uuid:block_id>", BlockView.as_view(), name="block"),
     path("blocks/<uuid:block_id>/close", CloseView.as_view(), name="close"),

@@ -7,7 +7,6 @@ import random
 import secrets
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,7 +14,8 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from apps.accounts.models import Link, Master, Role, TradingAccount, TradingServer, User
-from apps.core.book.commands import LinkAccount
+from apps.core.book.codec import vec
+from apps.core.book.commands import LinkAccounts
 from apps.demo.main_job_calls import patiently
 from apps.engine import client
 from apps.servers.acks import Done
@@ -26,6 +26,7 @@ from tenants.door import all_brokers, broker_schema
 from tenants.services import NewBroker, create_broker
 
 CURRENCIES = (("USD", 100), ("EUR", 100), ("GBP", 100), ("JPY", 15_000))
+_LINK_TIMEOUT_S = 60.0
 Say = Callable[[str], None]
 
 
@@ -151,12 +152,14 @@ def _record(
 
 
 def _link(stage: Stage) -> None:
-    def link(account_id: int) -> None:
-        command = LinkAccount(
-            command_id=uuid.uuid5(stage.book_id, f"link:{account_id}"), account_id=account_id
-        )
-        patiently(lambda: client.execute(stage.broker, stage.book_id, command))
-
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(link, stage.account_ids))
+    """All of them in one record of the book's journal; a stage may have none."""
+    if not stage.account_ids:
+        return
+    command = LinkAccounts(
+        command_id=uuid.uuid5(stage.book_id, "link"), account_ids=vec(sorted(stage.account_ids))
+    )
+    outcome = patiently(
+        lambda: client.execute(stage.broker, stage.book_id, command, timeout_s=_LINK_TIMEOUT_S)
+    )
+    assert outcome.result["linked"] == len(stage.account_ids), outcome.result
     close_old_connections()

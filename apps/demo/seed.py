@@ -110,9 +110,12 @@ def make_master(slug: str, server: TradingServer, cast: DemoMaster, say: Say) ->
     master_account, *accounts = provisioning.open_accounts(server, commands, [manager, *owners])
     master = _master_row(cast, manager, master_account)
     wake()
-    for account in accounts:
-        if not Link.objects.filter(account=account, status=Link.Status.ACTIVE).exists():
-            _patiently(lambda a=account: links.join(slug, master, a, None))  # type: ignore[misc]
+    active = Link.objects.filter(account__in=accounts, status=Link.Status.ACTIVE)
+    joined = set(active.values_list("account_id", flat=True))
+    new = [account.public_id for account in accounts if account.pk not in joined]
+    if new:
+        command_id = _id(slug, cast.name, "links", *new)
+        _patiently(lambda: links.join_many(slug, master, new, None, command_id=command_id))
     return master
 
 

@@ -24,7 +24,9 @@ from apps.core.allocation import Rule
 from apps.core.book.codec import encode
 from apps.core.book.commands import (
     AccountInfo,
+    AccountTable,
     AdjustBalance,
+    AdvanceStops,
     AnyStimulus,
     DefineSymbols,
     ExpireBlock,
@@ -32,31 +34,37 @@ from apps.core.book.commands import (
     Inputs,
     MasterMoney,
     OpenBook,
+    OwnTicketClosed,
+    ServerClosed,
     SetRule,
     StopBlock,
     TrailStop,
     TriggerBlock,
 )
 from apps.core.book.records import Body, Record, advance, make_record, read_body, refusal
+from apps.core.book.risk.reporting import is_being_closed
 from apps.core.book.state import BookState
 from apps.core.errors import ProrataError
 from apps.engine.answers import Answers
 from apps.engine.discovery import BookRow, currency_digits
-from apps.engine.due import QUOTE_MAX_AGE_MS, Due, due
+from apps.engine.due import QUOTE_MAX_AGE_MS, Due, Told, due
+from apps.engine.guard import Guard, is_step_due
 from apps.engine.journal import Journal, RepeatedCommandError, encode_state
 from apps.engine.outside import OutsideTrades
+from apps.engine.own import own_closing
 from apps.engine.sender import Sender, settled_id
 from apps.engine.session import ServerSession, now_ms, symbol_info
+from apps.servers.events import Fill
 
 log = structlog.get_logger("engine.book")
 MAX_BATCH = 64
 SNAPSHOT_EVERY = 200
 KEPT_COMMANDS = 4_096
+EDITION = 1
+"""Of the book's rules, by which it decides from now on (Inputs.edition)."""
 _RETRY_S = 0.5
 _HOLE_RETRY_S = 0.05
 _MASTER_EVERY_S = 5.0
-_DUE_AGAIN_MS = 1_000
-"""A trigger that came to nothing (the server refused the close) is tried again after this."""
 _DATABASE_ERRORS = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 
 
@@ -66,6 +74,7 @@ class Item(msgspec.Struct, frozen=True):
     stimulus: AnyStimulus
     request_id: str | None = None
     account: AccountInfo | None = None
+    accounts: AccountTable | None = None
 
 
 class BookActor:
@@ -94,11 +103,11 @@ class BookActor:
         self._journal = journal
         self._answers = answers
         self._on_commit = on_commit
+        self.guard = Guard(self.tell, row.time_zone)
         self._sender: Sender | None = None
         self._recent: OrderedDict[UUID, tuple[int, Body]] = OrderedDict()
         self._master: MasterMoney | None = None
-        self._due_told: dict[tuple[UUID, Due], int] = {}
-        """When the last trigger of a kind was put into the inbox for a block."""
+        self._told = Told()
         self._snapshot_seq = 0
         self._watch: asyncio.Task[None] | None = None
 
@@ -128,7 +137,8 @@ class BookActor:
         finally:
             if self._watch is not None:
                 self._watch.cancel()
-            self.session.forget_outside(self.row.master_login)
+            self.session.forget_outside(self.row.master_login, self.row.book_no)
+            self.session.forget_own(self.row.master_login)
             await self._sender.close()
 
     async def _watch_master(self) -> None:
@@ -154,12 +164,17 @@ class BookActor:
         """Put a report into the inbox."""
         self.inbox.put_nowait(Item(stimulus))
 
+    def _take_own(self, fill: Fill) -> None:
+        report = own_closing(self.state, fill, self.session.specs) if self.state else None
+        if report is not None:
+            self.tell(report)
+
     async def _load(self) -> None:
         """Snapshot + tail; open the book when it is new; take on what was left unsettled."""
         self.state, self.seq, self._head = await self._journal.load(self.row.book_id)
         self._snapshot_seq = self.seq
         self._recent.clear()
-        self._due_told.clear()
+        self._told = Told()
         self._push_intents(maybe_sent=True)
         book_id = self.row.book_id
         if self.state is None:
@@ -177,7 +192,8 @@ class BookActor:
         await self._adopt_rule()
         if self.state is not None:
             self._outside = OutsideTrades(self.tell)
-            self.session.expect_outside(self.row.master_login, self._outside.take)
+            self.session.expect_outside(self.row.master_login, self.row.book_no, self._outside.take)
+            self.session.expect_own(self.row.master_login, self._take_own)
             self._answers.in_background(self._catch_up(self.state.server_seq, self._outside))
         self.changes += 1
         log.info("book_loaded", broker=self.row.broker, book=str(book_id), seq=self.seq)
@@ -276,18 +292,22 @@ class BookActor:
         return make_record(
             state,
             item.stimulus,
-            self.inputs(item.account),
+            self.inputs(item.account, item.accounts),
             seq=seq + 1,
             epoch=self.epoch,
             previous=head or bytes(32),
         )
 
-    def inputs(self, account: AccountInfo | None = None) -> Inputs:
+    def inputs(
+        self, account: AccountInfo | None = None, accounts: AccountTable | None = None
+    ) -> Inputs:
         """What a decision may look at now."""
         return Inputs(
             now_ms=now_ms(),
             quotes=self.session.quotes,
             account=account,
+            accounts=accounts,
+            edition=EDITION,
             master=self._master,
             quote_max_age_ms=QUOTE_MAX_AGE_MS,
             can_net=self.session.server.capabilities.close_by,
@@ -355,6 +375,15 @@ class BookActor:
         match stimulus:
             case TriggerBlock() | StopBlock() | TrailStop() | ExpireBlock():
                 return self._still_due(stimulus.block_id) is type(stimulus)
+            case AdvanceStops():
+                return self.state is not None and is_step_due(self.state, now_ms())
+            case ServerClosed() if self.state and stimulus.ticket_id in self.state.own_tickets:
+                return False  # its owner's: told as such too
+            case ServerClosed() if self.state and is_being_closed(self.state, stimulus):
+                asyncio.get_running_loop().call_later(_HOLE_RETRY_S, self.tell, stimulus)
+                return False
+            case OwnTicketClosed():
+                return self.state is not None and stimulus.ticket_id in self.state.own_tickets
             case FillReported() if self._has_hole_before(stimulus):
                 asyncio.get_running_loop().call_later(_HOLE_RETRY_S, self.tell, stimulus)
                 return False
@@ -375,21 +404,13 @@ class BookActor:
         if self.state is None:
             return
         at_ms = now_ms()
+        self.guard.check(self.state, self.seq, at_ms)
         for block in self.state.blocks.values():
             kind = due(self.state, block, self.session.quotes.get(block.symbol), at_ms)
-            if kind is None or self._is_told(block.block_id, kind, at_ms):
+            if kind is None or not self._told.is_news(block.block_id, kind, at_ms):
                 continue
             command_id = uuid5(block.block_id, f"{kind.__name__}:{at_ms}")
             self.tell(kind(command_id=command_id, block_id=block.block_id))
-
-    def _is_told(self, block_id: UUID, kind: Due, at_ms: int) -> bool:
-        """Whether the inbox was told a moment ago; else it is now. A stop trails at once, each
-        time: it is worth another record only when it has a step to go."""
-        told_ms = self._due_told.get((block_id, kind), 0)
-        if kind is not TrailStop and at_ms - told_ms < _DUE_AGAIN_MS:
-            return True
-        self._due_told[block_id, kind] = at_ms
-        return False
 
     def _still_due(self, block_id: UUID) -> Due | None:
         block = self.state.blocks.get(block_id) if self.state is not None else None

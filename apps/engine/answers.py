@@ -16,7 +16,7 @@ from apps.core.book.commands import AdjustBalance, AnyStimulus, BalanceReported
 from apps.core.book.records import Body, refusal
 from apps.core.errors import ProrataError
 from apps.engine import channels
-from apps.engine.messages import Failure, Outcome, Preview, Reply
+from apps.engine.messages import Failure, JoinQuote, Outcome, Preview, Reply, StopPreview
 
 log = structlog.get_logger("engine.answers")
 _encoder = msgspec.msgpack.Encoder()
@@ -75,6 +75,12 @@ class Answers:
 
     def previewed(self, request_id: str, preview: Preview) -> None:
         self._send(request_id, Reply(preview=preview))
+
+    def stop_previewed(self, request_id: str, stop: StopPreview) -> None:
+        self._send(request_id, Reply(stop=stop))
+
+    def quoted(self, request_id: str, quote: JoinQuote) -> None:
+        self._send(request_id, Reply(join=quote))
 
     def in_background(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(work)

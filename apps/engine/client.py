@@ -22,20 +22,33 @@ from django.conf import settings
 
 from apps.accounts.standing import Capability, require
 from apps.core import errors
-from apps.core.book.commands import Command, PlaceBlock, ReverseBlock
+from apps.core.book.codec import encode
+from apps.core.book.commands import Command, HardStop, LinkAccount, PlaceBlock, ReverseBlock
 from apps.engine import channels
 from apps.engine.messages import (
     Failure,
     Frame,
+    JoinQuote,
     Outcome,
     Preview,
     QuoteFrame,
     QuoteView,
     Reply,
     Request,
+    StopPreview,
 )
 
-__all__ = ["Frame", "Outcome", "Preview", "QuoteView", "execute", "latest_frame", "latest_quotes"]
+__all__ = [
+    "Frame",
+    "JoinQuote",
+    "Outcome",
+    "Preview",
+    "QuoteView",
+    "StopPreview",
+    "execute",
+    "latest_frame",
+    "latest_quotes",
+]
 
 _DEFAULT_TIMEOUT_S = 5.0
 OPENING = (PlaceBlock, ReverseBlock)  # what a broker's standing may forbid
@@ -77,6 +90,26 @@ def preview(
     if reply.preview is None:
         raise errors.UnavailableError("bad_answer", "The engine's answer holds no preview.")
     return reply.preview
+
+
+def preview_stop(
+    broker: str, book_id: uuid.UUID, command: HardStop, *, timeout_s: float = _DEFAULT_TIMEOUT_S
+) -> StopPreview:
+    """What a hard stop would close now, with the token that confirms it."""
+    reply = _ask(broker, book_id, command, "preview", timeout_s)
+    if reply.stop is None:
+        raise errors.UnavailableError("bad_answer", "The engine's answer holds no preview.")
+    return reply.stop
+
+
+def preview_join(
+    broker: str, book_id: uuid.UUID, command: LinkAccount, *, timeout_s: float = _DEFAULT_TIMEOUT_S
+) -> JoinQuote:
+    """What joining by `command` would take over now, and what it costs. Nothing is written."""
+    reply = _ask(broker, book_id, command, "preview", timeout_s)
+    if reply.join is None:
+        raise errors.UnavailableError("bad_answer", "The engine's answer holds no quote.")
+    return reply.join
 
 
 def latest_frame(broker: str, book_id: uuid.UUID) -> Frame | None:
@@ -142,7 +175,7 @@ def _send_and_wait(
     client = connection()
     key = channels.reply(broker, request.request_id)
     try:
-        client.lpush(channels.commands(broker, book_id), _encoder.encode(request))
+        client.lpush(channels.commands(broker, book_id), encode(request))
         found: Any = client.blpop([key], timeout=timeout_s)
     except redis.RedisError:
         return None

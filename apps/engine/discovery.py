@@ -14,9 +14,11 @@ from django.db import connections
 from apps.accounts.models import Master, Symbol, TradingAccount, TradingServer
 from apps.servers.types import SymbolSpec
 from tenants.door import all_brokers, broker_schema
+from tenants.models import Broker
 
 T = TypeVar("T")
 _MINOR_DIGITS = {"JPY": 0}
+_IDS_PER_QUERY = 10_000
 
 
 def currency_digits(currency: str) -> int:
@@ -55,6 +57,7 @@ class BookRow:
     master_login: int
     currency: str
     rule: dict[str, Any] = field(default_factory=dict, compare=False)
+    time_zone: str = field(default="UTC", compare=False)
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def brokers() -> list[str]:
 def discover(broker: str) -> Found:
     """Servers and active books of one broker."""
     with broker_schema(broker):
+        zone = Broker.objects.values_list("time_zone", flat=True).get(schema_name=broker)
         masters = Master.objects.filter(is_active=True).select_related("account")
         books = [
             BookRow(
@@ -89,6 +93,7 @@ def discover(broker: str) -> Found:
                 master.account.login,
                 master.account.currency,
                 master.rule,
+                zone,
             )
             for master in masters
         ]
@@ -114,6 +119,20 @@ def account(broker: str, account_id: int) -> AccountRow | None:
     if row is None:
         return None
     return AccountRow(row.pk, row.login, row.currency, row.leverage, row.server_id)
+
+
+def accounts(broker: str, account_ids: list[int]) -> list[AccountRow]:
+    """The broker's trading accounts among these ids, in order of id."""
+    found: list[AccountRow] = []
+    with broker_schema(broker):
+        for start in range(0, len(account_ids), _IDS_PER_QUERY):
+            part = account_ids[start : start + _IDS_PER_QUERY]
+            rows = TradingAccount.objects.filter(pk__in=part).order_by("pk")
+            found += [
+                AccountRow(*row)
+                for row in rows.values_list("pk", "login", "currency", "leverage", "server_id")
+            ]
+    return found
 
 
 def refresh_symbols(broker: str, server_id: int, specs: list[SymbolSpec]) -> None:

@@ -3,6 +3,8 @@ decides."""
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from apps.core.book.commands import ExpireBlock, QuoteIn, StopBlock, TrailStop, TriggerBlock
 from apps.core.book.placing import is_being_cancelled, is_ready
 from apps.core.book.state import Block, BookState
@@ -11,6 +13,9 @@ from apps.core.book.trailing import trailed
 from apps.core.sessions import is_open
 
 QUOTE_MAX_AGE_MS = 15_000
+AGAIN_MS = 1_000
+"""A trigger that came to nothing (the server refused the close) is tried again after this."""
+MOST_TOLD = 10_000
 Due = type[TriggerBlock] | type[StopBlock] | type[TrailStop] | type[ExpireBlock]
 
 
@@ -31,3 +36,21 @@ def due(state: BookState, block: Block, quote: QuoteIn | None, at_ms: int) -> Du
             return StopBlock
         return TrailStop if trailed(block, quote) is not None else None
     return None
+
+
+class Told:
+    """What a book's inbox was told of late, so that it is not told again ten times a second."""
+
+    def __init__(self) -> None:
+        self._at_ms: dict[tuple[UUID, Due], int] = {}
+
+    def is_news(self, block_id: UUID, kind: Due, at_ms: int) -> bool:
+        """Whether to tell it now; then it counts as told. A stop trails at once, each time: it is
+        due again only when it has another step to go."""
+        told_ms = self._at_ms.get((block_id, kind), 0)
+        if kind is not TrailStop and at_ms - told_ms < AGAIN_MS:
+            return False
+        if len(self._at_ms) > MOST_TOLD:
+            self._at_ms.clear()
+        self._at_ms[block_id, kind] = at_ms
+        return True

@@ -13,7 +13,7 @@ from apps.core.book.codec import Vec
 from apps.core.errors import CorruptionError
 
 BLOCKS: Final[LiteralString] = """
-SELECT id, state, volume_steps, filled_steps, open_steps,
+SELECT id, state, volume_steps, filled_steps, open_steps, house_points_steps,
     round(open_price * power(10::numeric, digits))::bigint
 FROM {block} WHERE book_id = %(book)s
 """
@@ -61,6 +61,10 @@ class BlockRows:
     closed: Vec = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     realised: Vec = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     deals_out: int = 0
+    side: int = 1
+    house_points_steps: int = 0
+    released_steps: int = 0
+    """Left the block, still open on their accounts."""
 
     def tickets(self) -> list[tuple[int, ...]]:
         """(id, account, steps, open steps, realised, open points) of the tickets that exist."""
@@ -91,25 +95,45 @@ class Expected:
     def __init__(self) -> None:
         self.blocks: dict[UUID, BlockRows] = {}
         self.balances: dict[int, int] = {}
+        self.released: dict[int, UUID] = {}
+        """Tickets in their account's own care → their block."""
 
     def feed(self, event: ev.Event) -> None:
         match event:
             case ev.BlockPlaced():
-                self.blocks[event.block_id] = BlockRows()
+                self.blocks[event.block_id] = BlockRows(side=1 if event.side == "buy" else -1)
             case ev.BlockAllocated():
                 self._allocated(event)
             case ev.BlockFilled():
                 self._filled(event)
             case ev.CloseFilled():
                 self._closed(event)
+            case ev.TicketClosedByServer():
+                self._closed_by_server(event)
             case ev.BlockClosed():
                 self.blocks[event.block_id].state = "closed"
             case ev.BlockCancelled():
                 self.blocks[event.block_id].state = "cancelled"
             case ev.BlockRejected():
                 self.blocks[event.block_id].state = "rejected"
+            case _:
+                self._feed_accounts(event)
+
+    def _feed_accounts(self, event: ev.Event) -> None:
+        match event:
+            case ev.TicketsReleased():
+                self.blocks[event.block_id].released_steps += int(event.steps.sum())
+                for ticket in event.ticket_ids.tolist():
+                    self.released[ticket] = event.block_id
+            case ev.OwnTicketReduced():
+                self._own_reduced(event)
             case ev.MemberLinked():
                 self.balances[event.account.account_id] = event.account.balance_minor
+            case ev.MembersLinked():
+                table = event.accounts
+                self.balances |= dict(
+                    zip(table.account_ids.tolist(), table.balance_minor.tolist(), strict=True)
+                )
             case ev.BalanceSettled() if event.done:
                 self.balances[event.account_id] += event.amount_minor
             case _:
@@ -123,6 +147,7 @@ class Expected:
     def _filled(self, event: ev.BlockFilled) -> None:
         block = self.blocks[event.block_id]
         block.state, block.filled_steps = "open", event.filled_steps
+        block.house_points_steps -= block.side * event.house_points_steps
         block.open_points = event.price_points
         block.first_ticket, block.accounts = event.first_ticket_id, event.account_ids
         block.steps = event.steps
@@ -130,6 +155,7 @@ class Expected:
 
     def _closed(self, event: ev.CloseFilled) -> None:
         block = self.blocks[event.block_id]
+        block.house_points_steps += block.side * event.house_points_steps
         at = event.ticket_ids - block.first_ticket
         block.closed[at] += event.steps
         block.realised[at] += event.pnl_minor
@@ -138,6 +164,27 @@ class Expected:
         for account, amount in amounts:
             self.balances[account] += amount
 
+    def _closed_by_server(self, event: ev.TicketClosedByServer) -> None:
+        block = self.blocks[event.block_id]
+        self._reduce(block, event)
+        self.balances[event.account_id] += event.pnl_minor
+
+    def _reduce(
+        self, block: BlockRows, event: ev.TicketClosedByServer | ev.OwnTicketReduced
+    ) -> None:
+        at = event.ticket_id - block.first_ticket
+        block.closed[at] += event.steps
+        block.realised[at] += event.pnl_minor
+        block.deals_out += 1
+
+    def _own_reduced(self, event: ev.OwnTicketReduced) -> None:
+        self.balances[event.account_id] += event.pnl_minor
+        if event.ticket_id not in self.released:
+            return
+        block = self.blocks[self.released[event.ticket_id]]
+        self._reduce(block, event)
+        block.released_steps -= event.steps
+
     def compare(self, run: Any, book_id: UUID) -> None:
         """`run(template, **parameters)` executes SQL. Raises CorruptionError naming the row."""
         found = {row[0]: row[1:] for row in run(BLOCKS, book=book_id).fetchall()}
@@ -145,12 +192,13 @@ class Expected:
             odd = next(iter(found.keys() ^ self.blocks.keys()))
             raise _differs("block", odd, "is in only one of journal and tables")
         for block_id, block in self.blocks.items():
-            open_steps = int((block.steps - block.closed).sum())
+            open_steps = int((block.steps - block.closed).sum()) - block.released_steps
             row = (
                 block.state,
                 block.volume_steps,
                 block.filled_steps,
                 open_steps,
+                block.house_points_steps,
                 block.open_points,
             )
             _same("block", block_id, row, found[block_id])

@@ -25,6 +25,13 @@ class Marks:
         self.equity = self.balance + self.floating
         self.margin = used_margin(state, market)[self.places]
 
+    def sum_minor(self, state: BookState, market: Market) -> int | None:
+        """Equity of all in the book's currency; None where a currency has no rate."""
+        sums = _by_currency(state, self.places, self.equity)
+        if any(rate(state, market, currency, state.currency) is None for currency in sums):
+            return None
+        return _in_book_currency(state, market, sums)
+
 
 def make_frame(state: BookState, market: Market, *, epoch: int, seq: int) -> tuple[Frame, Marks]:
     """The book's frame at `market.now_ms`."""

@@ -80,11 +80,71 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     max_age_ms: int = 0
 
 
+class StopPreview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a hard stop would close now; `token` goes with the HardStop, within `max_age_ms`.
+
+    lots: by symbol. Notional and P&L in minor units of `currency`, the book's.
+    """
+
+    blocks: int
+    tickets: int
+    pending: int
+    lots: dict[str, str]
+    notional_minor: int
+    pnl_minor: int
+    currency: str
+    token: str
+    max_age_ms: int
+
+
+class JoinRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One open block, as a joining account would take it over. Money in the account's currency.
+
+    price_points: what it would open at now; parent_points: what the group opened at. spread_minor:
+    what closing at once would lose. steps 0: not taken over, `code` says why.
+    """
+
+    parent_id: UUID
+    symbol: str
+    side: str
+    steps: int
+    volume_step: str
+    digits: int
+    price_points: int
+    parent_points: int
+    spread_minor: int
+    margin_minor: int
+    code: str = ""
+
+
+class JoinQuote(msgspec.Struct, frozen=True, kw_only=True):
+    """What joining would cost now. Nothing was written; `token` as of a Preview.
+
+    commission_minor: what the server states for these orders (its symbols state none: 0).
+    """
+
+    account_id: int
+    mode: str
+    currency: str
+    currency_digits: int
+    equity_minor: int
+    free_minor: int
+    spread_minor: int
+    commission_minor: int
+    margin_minor: int
+    seq: int
+    rows: list[JoinRow]
+    token: str
+    max_age_ms: int
+
+
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """Exactly one of the three is set."""
+    """Exactly one of the four is set."""
 
     outcome: Outcome | None = None
     preview: Preview | None = None
+    stop: StopPreview | None = None
+    join: JoinQuote | None = None
     failure: Failure | None = None
 
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import UUID
 
-from apps.core.book.commands import AnyStimulus, FillReported, OutsideFill
+from apps.core.book.commands import AnyStimulus, FillReported, OutsideFill, ServerClosed
 
 
 class OutsideTrades:
     """Holds back what is told until the missed ones are told too, then passes on at once.
 
-    A closing must not overtake its opening: both the live and the repeated stream come here.
+    Also tickets that the server closed. A closing must not overtake its opening: both the live
+    and the repeated stream come here.
     """
 
     def __init__(self, tell: Callable[[AnyStimulus], None]) -> None:
         self._tell = tell
-        self._held: dict[UUID, OutsideFill | FillReported] | None = {}
+        self._held: dict[UUID, OutsideFill | FillReported | ServerClosed] | None = {}
 
-    def take(self, fill: OutsideFill | FillReported) -> None:
+    def take(self, fill: OutsideFill | FillReported | ServerClosed) -> None:
         if self._held is None:
             self._tell(fill)
         else:

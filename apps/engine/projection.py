@@ -17,8 +17,10 @@ from psycopg.types.json import Jsonb
 
 from apps.core.allocation import Reason
 from apps.core.book import events as ev
+from apps.core.book.codec import Vec
 from apps.core.book.records import Record, read_body
 from apps.core.book.terms import terms_as_json
+from apps.engine import projection_risk as risk
 from apps.engine import projection_sql as q
 from apps.engine import sql
 from apps.engine.pgarray import register
@@ -44,15 +46,15 @@ class Projection:
         register(connection)
         self._connection = connection
         self._broker = broker
-        self._with_links = with_links
+        self.with_links = with_links
 
     def project(self, book_id: UUID, limit: int = CHUNK) -> int:
         """Project up to `limit` records of a book; how many there were."""
         with self._connection.transaction():
-            self._run(sql.LOCK_PROJECTION, book=book_id)
-            row = self._run(sql.READ_CURSOR, book=book_id).fetchone()
+            self.run(sql.LOCK_PROJECTION, book=book_id)
+            row = self.run(sql.READ_CURSOR, book=book_id).fetchone()
             after = row[0] if row else 0
-            rows = self._run(sql.TAIL, book=book_id, after=after, limit=limit).fetchall()
+            rows = self.run(sql.TAIL, book=book_id, after=after, limit=limit).fetchall()
             if not rows:
                 return 0
             with self._connection.pipeline():
@@ -66,7 +68,7 @@ class Projection:
                         digest=bytes(digest),
                     )
                     self._record(book_id, record)
-                self._run(sql.MOVE_CURSOR, book=book_id, seq=rows[-1][0])
+                self.run(sql.MOVE_CURSOR, book=book_id, seq=rows[-1][0])
         return len(rows)
 
     def catch_up(self, book_id: UUID) -> int:
@@ -79,12 +81,12 @@ class Projection:
     def rebuild(self, book_id: UUID) -> int:
         """Delete a book's rows and project its journal from the first record, at once."""
         with self._connection.transaction():
-            self._run(sql.LOCK_PROJECTION, book=book_id)
-            for statement in q.CLEAR:
-                self._run(statement, book=book_id)
+            self.run(sql.LOCK_PROJECTION, book=book_id)
+            for statement in (*q.CLEAR, *risk.CLEAR):
+                self.run(statement, book=book_id)
             return self.catch_up(book_id)
 
-    def _run(self, template: LiteralString, **parameters: Any) -> Any:
+    def run(self, template: LiteralString, **parameters: Any) -> Any:
         return self._connection.execute(sql.statement(self._broker, template), parameters)
 
     def _record(self, book_id: UUID, record: Record) -> None:
@@ -97,7 +99,7 @@ class Projection:
 
     def _linked(self, book: UUID, record: Record, event: ev.MemberLinked) -> None:
         account = event.account
-        self._run(
+        self.run(
             q.LINKED,
             account=account.account_id,
             book=book,
@@ -106,22 +108,65 @@ class Projection:
             at=instant(record.at_ms),
             seq=record.seq,
         )
-        self._link_status(book, record, account.account_id, "active")
+        if not event.waits:
+            self.link_status(book, record, account.account_id, "active")
+
+    def _many_linked(self, book: UUID, record: Record, event: ev.MembersLinked) -> None:
+        table = event.accounts
+        self.run(
+            q.MANY_LINKED,
+            accounts=table.account_ids,
+            places=table.currency,
+            balances=table.balance_minor,
+            currencies=table.currencies,
+            book=book,
+            at=instant(record.at_ms),
+            seq=record.seq,
+        )
+        if not event.waits:
+            self._active(book, record, table.account_ids)
+
+    def _activated(self, book: UUID, record: Record, event: ev.MembersActivated) -> None:
+        self._active(book, record, event.account_ids)
+
+    def _active(self, book: UUID, record: Record, account_ids: Vec) -> None:
+        if self.with_links:
+            at = instant(record.at_ms)
+            self.run(q.MANY_LINK_STATUS, accounts=account_ids, book=book, at=at)
+
+    def _released(self, book: UUID, record: Record, event: ev.TicketsReleased) -> None:
+        at = instant(event.at_ms)
+        self.run(q.RELEASED, tickets=event.ticket_ids, at=at, seq=record.seq)
+        steps = int(event.steps.sum())
+        self.run(q.RELEASED_BLOCK, block=event.block_id, steps=steps, seq=record.seq)
+
+    def _own_reduced(self, book: UUID, record: Record, event: ev.OwnTicketReduced) -> None:
+        self.run(
+            q.OWN_REDUCED,
+            ticket=event.ticket_id,
+            account=event.account_id,
+            steps=event.steps,
+            points=event.price_points,
+            pnl=event.pnl_minor,
+            at=instant(event.at_ms),
+            seq=record.seq,
+        )
 
     def _detaching(self, book: UUID, record: Record, event: ev.MemberDetaching) -> None:
-        self._link_status(book, record, event.account_id, "close_only")
+        self.link_status(book, record, event.account_id, "close_only")
 
     def _detached(self, book: UUID, record: Record, event: ev.MemberDetached) -> None:
-        self._link_status(book, record, event.account_id, "detached")
+        self.link_status(book, record, event.account_id, "detached")
+        risk.limits_left(self, book, event.account_id)
 
-    def _link_status(self, book: UUID, record: Record, account: int, status: str) -> None:
-        if self._with_links:
-            self._run(
+    def link_status(self, book: UUID, record: Record, account: int, status: str) -> None:
+        if self.with_links:
+            self.run(
                 q.LINK_STATUS, status=status, account=account, book=book, at=instant(record.at_ms)
             )
 
     def _placed(self, book: UUID, record: Record, event: ev.BlockPlaced) -> None:
-        self._run(
+        self.run(
             q.PLACED,
             block=event.block_id,
             book=book,
@@ -140,12 +185,13 @@ class Projection:
             expires=instant(event.expires_at_ms) if event.expires_at_ms is not None else None,
             rule=Jsonb(event.rule.as_dict()),
             origin=event.origin,
+            parent=event.parent_id,
             at=instant(event.placed_at_ms),
             seq=record.seq,
         )
 
     def _amended(self, book: UUID, record: Record, event: ev.BlockAmended) -> None:
-        self._run(
+        self.run(
             q.AMENDED,
             block=event.block_id,
             requested=event.requested_steps,
@@ -159,23 +205,23 @@ class Projection:
         )
 
     def _trailed(self, book: UUID, record: Record, event: ev.StopTrailed) -> None:
-        self._run(q.TRAILED, block=event.block_id, sl=event.sl_points, seq=record.seq)
+        self.run(q.TRAILED, block=event.block_id, sl=event.sl_points, seq=record.seq)
 
     def _rule_set(self, book: UUID, record: Record, event: ev.RuleSet) -> None:
-        if self._with_links:
+        if self.with_links:
             rule, defaults = event.rule.as_dict(), terms_as_json(event.defaults)
-            self._run(q.RULE_SET, book=book, rule=Jsonb(rule), defaults=Jsonb(defaults))
+            self.run(q.RULE_SET, book=book, rule=Jsonb(rule), defaults=Jsonb(defaults))
 
     def _terms_set(self, book: UUID, record: Record, event: ev.LinkTermsSet) -> None:
-        if self._with_links:
+        if self.with_links:
             terms = Jsonb(terms_as_json(event.terms))
-            self._run(q.TERMS_SET, book=book, account=event.account_id, terms=terms)
+            self.run(q.TERMS_SET, book=book, account=event.account_id, terms=terms)
 
     def _status_set(self, book: UUID, record: Record, event: ev.LinkStatusSet) -> None:
-        self._link_status(book, record, event.account_id, event.status)
+        self.link_status(book, record, event.account_id, event.status)
 
     def _allocated(self, book: UUID, record: Record, event: ev.BlockAllocated) -> None:
-        self._run(
+        self.run(
             q.ALLOCATED_BLOCK,
             block=event.block_id,
             order_steps=event.order_steps,
@@ -184,7 +230,7 @@ class Projection:
             seq=record.seq,
         )
         taking_part = (event.reasons < Reason.PAUSED) & (event.weights > 0)
-        self._run(
+        self.run(
             q.ALLOCATED,
             block=event.block_id,
             accounts=event.account_ids,
@@ -203,11 +249,10 @@ class Projection:
             "at": instant(event.at_ms),
             "seq": record.seq,
         }
-        self._run(q.FILLED_BLOCK, filled=event.filled_steps, **common)
+        house = event.house_points_steps
+        self.run(q.FILLED_BLOCK, filled=event.filled_steps, house=house, **common)
         tickets = event.first_ticket_id + np.arange(event.steps.size, dtype=np.int64)
-        self._run(
-            q.FILLED, tickets=tickets, accounts=event.account_ids, steps=event.steps, **common
-        )
+        self.run(q.FILLED, tickets=tickets, accounts=event.account_ids, steps=event.steps, **common)
 
     def _close_filled(self, book: UUID, record: Record, event: ev.CloseFilled) -> None:
         common = {
@@ -217,20 +262,21 @@ class Projection:
             "seq": record.seq,
         }
         rows = {"tickets": event.ticket_ids, "steps": event.steps, "pnl": event.pnl_minor}
-        self._run(
+        self.run(
             q.CLOSED_PART_BLOCK,
             block=event.block_id,
             points=event.price_points,
             filled=event.filled_steps,
+            house=event.house_points_steps,
             seq=record.seq,
         )
-        self._run(q.CLOSED_PART_TICKETS, **common, **rows)
+        self.run(q.CLOSED_PART_TICKETS, **common, **rows)
         rates = json.dumps({currency: str(rate) for currency, rate in event.rates.items()})
-        self._run(q.CLOSED_PART_DEALS, accounts=event.account_ids, rates=rates, **common, **rows)
-        self._run(q.REALISED, accounts=event.account_ids, pnl=event.pnl_minor, seq=record.seq)
+        self.run(q.CLOSED_PART_DEALS, accounts=event.account_ids, rates=rates, **common, **rows)
+        self.run(q.REALISED, accounts=event.account_ids, pnl=event.pnl_minor, seq=record.seq)
 
     def _block_closed(self, book: UUID, record: Record, event: ev.BlockClosed) -> None:
-        self._run(q.BLOCK_CLOSED, block=event.block_id, at=instant(event.at_ms), seq=record.seq)
+        self.run(q.BLOCK_CLOSED, block=event.block_id, at=instant(event.at_ms), seq=record.seq)
 
     def _cancelled(self, book: UUID, record: Record, event: ev.BlockCancelled) -> None:
         self._off(record, event.block_id, "cancelled", event.code)
@@ -239,7 +285,7 @@ class Projection:
         self._off(record, event.block_id, "rejected", event.code)
 
     def _off(self, record: Record, block_id: UUID, state: str, code: str) -> None:
-        self._run(
+        self.run(
             q.BLOCK_OFF,
             block=block_id,
             state=state,
@@ -251,7 +297,7 @@ class Projection:
     def _flow(self, book: UUID, record: Record, event: ev.BalanceSettled) -> None:
         if not event.done:
             return
-        self._run(
+        self.run(
             q.FLOW,
             operation=event.operation_id,
             account=event.account_id,
@@ -261,7 +307,7 @@ class Projection:
             at=instant(event.at_ms),
             seq=record.seq,
         )
-        self._run(
+        self.run(
             q.FLOW_BALANCE, account=event.account_id, amount=event.amount_minor, seq=record.seq
         )
 
@@ -270,6 +316,10 @@ _HANDLERS: dict[type[ev.Event], Callable[[Projection, UUID, Record, Any], None]]
     ev.MemberLinked: Projection._linked,
     ev.MemberDetaching: Projection._detaching,
     ev.MemberDetached: Projection._detached,
+    ev.MembersLinked: Projection._many_linked,
+    ev.MembersActivated: Projection._activated,
+    ev.TicketsReleased: Projection._released,
+    ev.OwnTicketReduced: Projection._own_reduced,
     ev.BlockPlaced: Projection._placed,
     ev.BlockAmended: Projection._amended,
     ev.StopTrailed: Projection._trailed,
@@ -283,4 +333,5 @@ _HANDLERS: dict[type[ev.Event], Callable[[Projection, UUID, Record, Any], None]]
     ev.BlockCancelled: Projection._cancelled,
     ev.BlockRejected: Projection._rejected,
     ev.BalanceSettled: Projection._flow,
+    **risk.HANDLERS,
 }

@@ -6,18 +6,18 @@ from typing import Final, LiteralString
 
 PLACED: Final[LiteralString] = """
 INSERT INTO {block} (id, book_id, command_id, symbol, side, type, state, volume_step, digits,
-    requested_steps, volume_steps, filled_steps, open_steps, residual_steps, limit_price,
-    stop_limit_price, stop_loss, take_profit, trailing_distance, trailing_step, expires_at, rule,
-    origin, reject_code, placed_at, seq)
+    requested_steps, volume_steps, filled_steps, open_steps, residual_steps,
+    house_points_steps, limit_price, stop_limit_price, stop_loss, take_profit, trailing_distance,
+    trailing_step, expires_at, rule, origin, parent_id, reject_code, placed_at, seq)
 VALUES (%(block)s, %(book)s, %(block)s, %(symbol)s, %(side)s, %(kind)s, 'pending',
-    %(volume_step)s, %(digits)s, %(requested)s, 0, 0, 0, 0,
+    %(volume_step)s, %(digits)s, %(requested)s, 0, 0, 0, 0, 0,
     %(points)s::numeric * power(10::numeric, -%(digits)s),
     %(limit)s::numeric * power(10::numeric, -%(digits)s),
     %(sl)s::numeric * power(10::numeric, -%(digits)s),
     %(tp)s::numeric * power(10::numeric, -%(digits)s),
     %(trailing)s::numeric * power(10::numeric, -%(digits)s),
     %(step)s::numeric * power(10::numeric, -%(digits)s), %(expires)s, %(rule)s, %(origin)s,
-    '', %(at)s, %(seq)s)
+    %(parent)s, '', %(at)s, %(seq)s)
 """
 
 AMENDED: Final[LiteralString] = """
@@ -68,7 +68,7 @@ WHERE b.id = %(block)s
 FILLED_BLOCK: Final[LiteralString] = """
 UPDATE {block} SET state = 'open', filled_steps = %(filled)s, open_steps = %(filled)s,
     open_price = %(points)s::numeric * power(10::numeric, -digits), opened_at = %(at)s,
-    seq = %(seq)s
+    house_points_steps = house_points_steps - side * %(house)s, seq = %(seq)s
 WHERE id = %(block)s
 """
 
@@ -89,7 +89,8 @@ SELECT id, block_id, account_id, 'in', steps, open_price, 0, %(at)s, %(seq)s FRO
 
 CLOSED_PART_BLOCK: Final[LiteralString] = """
 UPDATE {block} SET open_steps = open_steps - %(filled)s,
-    close_price = %(points)s::numeric * power(10::numeric, -digits), seq = %(seq)s
+    close_price = %(points)s::numeric * power(10::numeric, -digits),
+    house_points_steps = house_points_steps + side * %(house)s, seq = %(seq)s
 WHERE id = %(block)s
 """
 
@@ -142,6 +143,49 @@ ON CONFLICT (account_id) DO UPDATE SET book_id = excluded.book_id,
     marked_at = excluded.marked_at, seq = excluded.seq
 """
 
+# Many at once; those that wait for a flat book are shown as invited until then.
+MANY_LINKED: Final[LiteralString] = """
+INSERT INTO {account_state} AS s (account_id, book_id, currency, opening_balance_minor,
+    balance_minor, equity_minor, floating_minor, margin_minor, marked_at, seq)
+SELECT r.account, %(book)s, (%(currencies)s::text[])[r.currency + 1], r.balance, r.balance,
+    r.balance, 0, 0, %(at)s, %(seq)s
+FROM unnest(%(accounts)s::bigint[], %(places)s::bigint[], %(balances)s::bigint[])
+    AS r(account, currency, balance)
+ON CONFLICT (account_id) DO UPDATE SET book_id = excluded.book_id,
+    opening_balance_minor = s.opening_balance_minor + excluded.balance_minor - s.balance_minor,
+    balance_minor = excluded.balance_minor, equity_minor = excluded.equity_minor,
+    marked_at = excluded.marked_at, seq = excluded.seq
+"""
+
+RELEASED: Final[LiteralString] = """
+UPDATE {ticket} SET released_at = %(at)s, seq = %(seq)s
+WHERE id = ANY(%(tickets)s::bigint[])
+"""
+
+RELEASED_BLOCK: Final[LiteralString] = """
+UPDATE {block} SET open_steps = open_steps - %(steps)s, seq = %(seq)s WHERE id = %(block)s
+"""
+
+# A position that never was a ticket here changes what the account came with.
+OWN_REDUCED: Final[LiteralString] = """
+WITH mine AS (
+    UPDATE {ticket} t SET open_steps = t.open_steps - %(steps)s,
+        realised_minor = t.realised_minor + %(pnl)s,
+        close_price = %(points)s::numeric * power(10::numeric, -b.digits),
+        closed_at = CASE WHEN t.open_steps = %(steps)s THEN %(at)s::timestamptz END, seq = %(seq)s
+    FROM {block} b WHERE t.id = %(ticket)s AND b.id = t.block_id
+    RETURNING t.id, t.block_id, t.account_id, t.close_price
+), dealt AS (
+    INSERT INTO {deal} (ticket_id, block_id, account_id, entry, steps, price, pnl_minor, at, seq)
+    SELECT id, block_id, account_id, 'out', %(steps)s, close_price, %(pnl)s, %(at)s, %(seq)s
+    FROM mine
+)
+UPDATE {account_state} SET balance_minor = balance_minor + %(pnl)s,
+    opening_balance_minor = opening_balance_minor
+        + CASE WHEN EXISTS (SELECT FROM mine) THEN 0 ELSE %(pnl)s END, seq = %(seq)s
+WHERE account_id = %(account)s
+"""
+
 FLOW: Final[LiteralString] = """
 INSERT INTO {cashflow} (command_id, account_id, kind, amount_minor, comment, at, seq)
 VALUES (%(operation)s, %(account)s, %(kind)s, %(amount)s, %(comment)s, %(at)s, %(seq)s)
@@ -158,6 +202,12 @@ UPDATE {link} SET status = %(status)s::text,
                      ELSE joined_at END,
     left_at = CASE WHEN %(status)s::text = 'detached' THEN %(at)s ELSE left_at END
 WHERE account_id = %(account)s AND status <> 'detached'
+  AND master_id = (SELECT id FROM {master} WHERE public_id = %(book)s)
+"""
+
+MANY_LINK_STATUS: Final[LiteralString] = """
+UPDATE {link} SET status = 'active', joined_at = coalesce(joined_at, %(at)s)
+WHERE account_id = ANY(%(accounts)s::bigint[]) AND status <> 'detached'
   AND master_id = (SELECT id FROM {master} WHERE public_id = %(book)s)
 """
 

@@ -87,6 +87,7 @@ class Publisher:
             return
         market = Market(actor.session.quotes, at_ms, QUOTE_MAX_AGE_MS)
         frame, marks = make_frame(state, market, epoch=actor.epoch, seq=actor.seq)
+        actor.guard.look(state, actor.seq, marks, market)
         data = _encoder.encode(frame)
         pipeline.set(channels.frame(actor.row.broker, actor.row.book_id), data)
         pipeline.publish(channels.frames(actor.row.broker, actor.row.book_id), data)

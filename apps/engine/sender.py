@@ -19,15 +19,18 @@ from apps.core.book.commands import (
     BalanceReported,
     BookingReported,
     CancelReported,
+    FlatReported,
 )
 from apps.core.book.state import (
     BalanceIntent,
     BookingIntent,
     CancelIntent,
+    FlatIntent,
     Intent,
     SubmitIntent,
 )
-from apps.core.errors import UnavailableError
+from apps.core.errors import ProrataError, UnavailableError
+from apps.engine.holding import holding
 from apps.engine.session import ServerSession, now_ms, order_ended
 from apps.servers import acks
 from apps.servers import commands as sc
@@ -85,7 +88,26 @@ class Sender:
     async def _work_lane(self) -> None:
         while True:
             intent, maybe_sent = await self._lane.get()
-            await self._run(intent, maybe_sent)
+            if isinstance(intent, FlatIntent):
+                self._tell(await self._check_flat(intent))
+            else:
+                await self._run(intent, maybe_sent)
+
+    async def _check_flat(self, intent: FlatIntent) -> FlatReported:
+        """What the server holds, asked until it answers; after the bookings that came before."""
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                held = await holding(self._session.server, intent)
+                return FlatReported(
+                    command_id=uuid5(intent.check_id, "answered"),
+                    check_id=intent.check_id,
+                    open_account_ids=held,
+                )
+            except ProrataError as error:
+                log.warning("check_unanswered", check=str(intent.check_id), code=error.code)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _LAST_PAUSE_S)
 
     async def _run(self, intent: Intent, maybe_sent: bool) -> None:
         """Until the outcome is known: send, or ask, and never send what may have arrived."""
@@ -137,6 +159,7 @@ class Sender:
                     return await server.balance(_operation(intent))
         except UnavailableError:
             return None
+        raise AssertionError("a check is asked, not sent")
 
     def _is_too_old(self, intent: Intent) -> bool:
         return (
@@ -251,6 +274,8 @@ def _key(intent: Intent) -> UUID:
             return intent.booking_id
         case BalanceIntent():
             return intent.operation_id
+        case FlatIntent():
+            return intent.check_id
 
 
 def settled_id(operation_id: UUID) -> UUID:

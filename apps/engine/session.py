@@ -15,6 +15,7 @@ from apps.core.book.commands import (
     OrderEnded,
     OutsideFill,
     QuoteIn,
+    ServerClosed,
     Side,
     SymbolInfo,
 )
@@ -34,7 +35,9 @@ REPLAY_WITHIN_S = 60.0
 
 Report = FillReported | OrderEnded
 Listener = Callable[[Report], None]
-OutsideListener = Callable[[OutsideFill | FillReported], None]
+OutsideListener = Callable[[OutsideFill | FillReported | ServerClosed], None]
+_TICKETS_PER_BOOK = 1 << 32
+OwnListener = Callable[[ev.Fill], None]
 
 
 def now_ms() -> int:
@@ -73,6 +76,9 @@ class ServerSession:
         self.bars = BarBuilder()
         self._listeners: dict[UUID, Listener] = {}
         self._masters: dict[int, OutsideListener] = {}
+        self._books: dict[int, OutsideListener] = {}
+        self._stopped_out: set[int] = set()
+        self._own: dict[int, OwnListener] = {}
         self._cursor = 0
 
     async def run(self) -> None:
@@ -103,12 +109,21 @@ class ServerSession:
         """The last durable event of the server that was passed on."""
         return self._cursor
 
-    def expect_outside(self, login: int, listener: OutsideListener) -> None:
-        """Deals on this master that nobody here ordered, or waits for, go to `listener`."""
-        self._masters[login] = listener
+    def expect_outside(self, login: int, book_no: int, listener: OutsideListener) -> None:
+        """Deals on this master that nobody here ordered, or waits for, go to `listener`; also
+        closes of the book's tickets that nobody here asked for."""
+        self._masters[login] = self._books[book_no] = listener
 
-    def forget_outside(self, login: int) -> None:
+    def forget_outside(self, login: int, book_no: int) -> None:
         self._masters.pop(login, None)
+        self._books.pop(book_no, None)
+
+    def expect_own(self, master_login: int, listener: OwnListener) -> None:
+        """What owners do with positions on their own accounts goes to the book's `listener`."""
+        self._own[master_login] = listener
+
+    def forget_own(self, master_login: int) -> None:
+        self._own.pop(master_login, None)
 
     async def replay(self, after_seq: int) -> None:
         """Tell again what came after `after_seq`, over a session of its own: a book that is loaded
@@ -151,13 +166,7 @@ class ServerSession:
                     if isinstance(event, ev.Quote):
                         self._quote(event)
                         continue
-                    if isinstance(event, ev.Fill) and event.command_id is None:
-                        self._outside(event)
-                    report = to_report(event, self.specs)
-                    if report is not None and report.order_id in self._listeners:
-                        self._listeners[report.order_id](report)
-                    elif isinstance(report, FillReported) and isinstance(event, ev.Fill):
-                        self._late(event, report)
+                    self._pass_on(event)
                     if until_seq is None:
                         self._cursor = max(self._cursor, event.seq)
                     elif event.seq >= until_seq:
@@ -165,9 +174,27 @@ class ServerSession:
         except ProrataError as error:
             log.warning("events_lost", server=self.row.name, code=error.code)
 
+    def _pass_on(self, event: ev.Event) -> None:
+        """To whoever waits for it: an order's sender, the master's book, the owner's."""
+        if isinstance(event, ev.StopOut):
+            self._stopped_out.update(event.position_ids)
+        if isinstance(event, ev.Fill) and event.command_id is None:
+            self._outside(event)
+        if isinstance(event, ev.Fill) and event.position_id is not None:
+            for listener in list(self._own.values()):
+                listener(event)
+        report = to_report(event, self.specs)
+        if report is not None and report.order_id in self._listeners:
+            self._listeners[report.order_id](report)
+        elif isinstance(report, FillReported) and isinstance(event, ev.Fill):
+            self._late(event, report)
+
     def _outside(self, fill: ev.Fill) -> None:
+        if fill.position_id is not None:
+            self._closed(fill, fill.position_id)
+            return
         listener = self._masters.get(fill.login)
-        if listener is None or fill.position_id is not None:
+        if listener is None:
             return
         listener(
             OutsideFill(
@@ -178,6 +205,25 @@ class ServerSession:
                 steps=fill.steps,
                 price_points=self.specs[fill.symbol].to_points(fill.price),
                 rates=fill.rates,
+                server_seq=fill.seq,
+                at_ms=fill.at_ms,
+            )
+        )
+
+    def _closed(self, fill: ev.Fill, ticket_id: int) -> None:
+        """A ticket of a book, closed by the server itself."""
+        listener = self._books.get(ticket_id // _TICKETS_PER_BOOK)
+        if listener is None:
+            return
+        listener(
+            ServerClosed(
+                command_id=uuid5(NAMESPACE_OID, f"closed:{fill.login}:{fill.deal_id}"),
+                ticket_id=ticket_id,
+                deal_id=fill.deal_id,
+                steps=fill.steps,
+                price_points=self.specs[fill.symbol].to_points(fill.price),
+                pnl=fill.profit,
+                reason="stop_out" if ticket_id in self._stopped_out else "server",
                 server_seq=fill.seq,
                 at_ms=fill.at_ms,
             )

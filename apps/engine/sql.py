@@ -28,6 +28,12 @@ _TABLES = {
     "link": "accounts_link",
     "master": "accounts_master",
     "symbol": "accounts_symbol",
+    "user": "accounts_user",
+    "trading_account": "accounts_tradingaccount",
+    "notice": "accounts_notice",
+    "audit": "accounts_auditentry",
+    "limits": "allocation_protectionlimits",
+    "stop": "allocation_protectionstop",
 }
 
 

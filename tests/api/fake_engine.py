@@ -15,9 +15,19 @@ import msgspec
 import redis
 from django.conf import settings
 
-from apps.core.book.commands import Command, PlaceBlock
+from apps.core.book.codec import decode
+from apps.core.book.commands import Command, LinkAccount, PlaceBlock
 from apps.engine import channels
-from apps.engine.messages import Failure, Outcome, Preview, PreviewRow, Reply, Request
+from apps.engine.messages import (
+    Failure,
+    JoinQuote,
+    JoinRow,
+    Outcome,
+    Preview,
+    PreviewRow,
+    Reply,
+    Request,
+)
 
 
 class FakeEngine:
@@ -26,6 +36,7 @@ class FakeEngine:
         self.commands: list[Command] = []  # executed, each once
         self.refuse: Failure | None = None
         self.mute = False
+        self.result: dict[str, Any] = {}
         self.account_ids: list[int] = []
         self._outcomes: dict[uuid.UUID, Outcome] = {}
         self._redis = redis.Redis.from_url(settings.REDIS_URL)
@@ -48,14 +59,13 @@ class FakeEngine:
         self._redis.delete(channels.lease(self.broker, self.book_id))
 
     def _run(self) -> None:
-        decoder = msgspec.msgpack.Decoder(Request)
         while not self._stop.is_set():
             found: Any = self._redis.blpop(
                 [channels.commands(self.broker, self.book_id)], timeout=0.2
             )
             if found is None or self.mute:
                 continue
-            request = decoder.decode(found[1])
+            request = decode(found[1], Request)
             reply = self._preview(request) if request.mode == "preview" else self._answer(request)
             key = channels.reply(self.broker, request.request_id)
             self._redis.rpush(key, msgspec.msgpack.encode(reply))
@@ -72,11 +82,13 @@ class FakeEngine:
         result: dict[str, Any] = {"status": "sent", "order_steps": 99, "residual_steps": 1}
         if isinstance(command, PlaceBlock):
             result |= {"block_id": str(command.command_id), "accounts": 3}
-        outcome = Outcome(seq=len(self.commands) + 10, result=result)
+        outcome = Outcome(seq=len(self.commands) + 10, result=result | self.result)
         self._outcomes[command.command_id] = outcome
         return Reply(outcome=outcome)
 
     def _preview(self, request: Request) -> Reply:
+        if isinstance(request.command, LinkAccount):
+            return Reply(join=_quote(request.command))
         assert isinstance(request.command, PlaceBlock)
         rows = [PreviewRow(account, 50, 49, 10, 123_456) for account in self.account_ids]
         return Reply(
@@ -95,3 +107,33 @@ class FakeEngine:
                 rows=rows,
             )
         )
+
+
+def _quote(command: LinkAccount) -> JoinQuote:
+    row = JoinRow(
+        parent_id=uuid.UUID(int=7),
+        symbol="EURUSD",
+        side="buy",
+        steps=12,
+        volume_step="0.01",
+        digits=5,
+        price_points=108_552,
+        parent_points=108_900,
+        spread_minor=144,
+        margin_minor=13_026,
+    )
+    return JoinQuote(
+        account_id=command.account_id,
+        mode=command.mode,
+        currency="USD",
+        currency_digits=2,
+        equity_minor=500_000,
+        free_minor=500_000,
+        spread_minor=144,
+        commission_minor=0,
+        margin_minor=13_026,
+        seq=3,
+        rows=[row],
+        token="a-token",
+        max_age_ms=30_000,
+    )

@@ -279,3 +279,21 @@ def test_what_it_cannot_derive_is_neither_right_nor_wrong(tmp_path: Path) -> Non
     status, said = audit(exported(world, world.records, tmp_path / "j"))
     assert status == 3
     assert f"record {before + 1} holds a 'close_all'" in said
+
+
+def test_many_joining_in_one_record_are_derived(tmp_path: Path) -> None:
+    world = World(31, accounts=3, directs=False)
+    world.link_many([2, 7, 8, 9])
+    world.place("3.00")
+    world.settle()
+    status, said = audit(exported(world, world.records, tmp_path / "j"))
+    assert status == 0, said
+
+
+def test_what_is_beyond_the_verifier_is_not_called_wrong(tmp_path: Path) -> None:
+    world = World(32, accounts=3, directs=False)
+    world.place("3.00")
+    world.settle()
+    world.link(9, "proportional_at_market")
+    status, said = audit(exported(world, world.records, tmp_path / "j"))
+    assert (status, "BEYOND" in said) == (3, True), said

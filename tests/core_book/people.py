@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from apps.core.allocation import Method, Rule
 from apps.core.book import commands as c
 from apps.core.book.terms import LinkTerms
-from apps.core.errors import InputError
 from apps.engine.due import due
 
 if TYPE_CHECKING:
@@ -84,13 +83,14 @@ def trade(world: World) -> None:
             world.tell(c.CancelBlock(command_id=world.new_id(), block_id=rng.choice(blocks)))
         case 7 if blocks:
             world.tell(c.TriggerBlock(command_id=world.new_id(), block_id=rng.choice(blocks)))
+        case 8 if world.directs:
+            world.part(account)
+        case 9 if world.directs:
+            world.join(account)
         case 8:
             world.tell(c.UnlinkAccount(command_id=world.new_id(), account_id=account))
         case 9:
-            try:
-                world.link(account)
-            except InputError:
-                return
+            world.link(account)
         case 10:
             kind = rng.choice(["deposit", "withdrawal", "fee"])
             world.tell(

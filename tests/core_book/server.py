@@ -13,14 +13,22 @@ from uuid import UUID
 
 from apps.core.book import commands as c
 from apps.core.book import events as ev
+from apps.core.book.codec import vec
 from apps.core.book.records import Body
-from apps.core.book.state import BalanceIntent, BookingIntent, CancelIntent, Intent, SubmitIntent
+from apps.core.book.state import (
+    BalanceIntent,
+    BookingIntent,
+    CancelIntent,
+    FlatIntent,
+    Intent,
+    SubmitIntent,
+)
 from apps.core.ints import half_up_div
 
 if TYPE_CHECKING:
     from tests.core_book.world import World
 
-_LANE = (BookingIntent, BalanceIntent)
+_LANE = (BookingIntent, BalanceIntent, FlatIntent)
 LATE = 0.3
 """How often an order that ended has yet a fill to be told."""
 
@@ -41,6 +49,7 @@ class Server:
     world: World
     deals: dict[str, Deal] = field(default_factory=dict)
     tickets: dict[int, int] = field(default_factory=dict)
+    owners: dict[int, int] = field(default_factory=dict)
     balance: dict[int, int] = field(default_factory=dict)
     filled: dict[UUID, int] = field(default_factory=dict)
     ended: set[UUID] = field(default_factory=set)
@@ -65,6 +74,11 @@ class Server:
             case BookingIntent():
                 self.book(intent)
                 world.tell(c.BookingReported(command_id=world.new_id(), booking_id=key, done=True))
+            case FlatIntent():
+                held = vec([a for a in intent.account_ids.tolist() if self.holds(a, intent)])
+                world.tell(
+                    c.FlatReported(command_id=world.new_id(), check_id=key, open_account_ids=held)
+                )
             case BalanceIntent():
                 done = not world.moods or rng.random() < 0.8
                 if done:
@@ -164,6 +178,20 @@ class Server:
 
     # -- bookings
 
+    def holds(self, account_id: int, intent: FlatIntent) -> bool:
+        """Whether the account has a ticket of the book; what it has kept is its owner's."""
+        kept = set(intent.kept_tickets.tolist())
+        return any(
+            steps and self.owners[t] == account_id and t not in kept
+            for t, steps in self.tickets.items()
+        )
+
+    def close_itself(self, ticket: int, steps: int, pnl_minor: int) -> None:
+        """A stop-out, or its staff: the ticket is closed and the money booked."""
+        self.tickets[ticket] -= steps
+        assert self.tickets[ticket] >= 0
+        self.balance[self.owners[ticket]] += pnl_minor
+
     def book(self, intent: BookingIntent) -> None:
         """What a server checks before it books, and what it does then."""
         accounts, steps = intent.account_ids.tolist(), intent.steps.tolist()
@@ -182,6 +210,7 @@ class Server:
         if not intent.closing:
             assert not set(tickets) & self.tickets.keys()
             self.tickets.update(zip(tickets, steps, strict=True))
+            self.owners.update(zip(tickets, accounts, strict=True))
             return
         for ticket, volume, account, pnl in zip(
             tickets, steps, accounts, intent.pnl_minor.tolist(), strict=True
@@ -199,9 +228,12 @@ class Server:
             if block.status == "open":
                 found = zip(block.ticket_ids.tolist(), block.open_steps.tolist(), strict=True)
                 open_there.update({ticket: steps for ticket, steps in found if steps})
-        assert open_there == open_here
+        kept = {ticket: one.steps for ticket, one in self.world.kept.items()}
+        assert not open_there.keys() & kept.keys()
+        assert {**open_there, **kept} == open_here
         for account, balance in self.balance.items():
-            assert int(book.members.balance_minor[book.index[account]]) == balance
+            away = self.world.away.get(account, 0)
+            assert int(book.members.balance_minor[book.index[account]]) + away == balance
         assert sum(deal.left for deal in self.deals.values()) == self.unowned()
 
     def unowned(self) -> int:

@@ -86,6 +86,10 @@ def main() -> int:
             if problem:
                 failed += 1
                 sys.stdout.write(f"seed {seed}: {problem[:300]}\n")
+                sys.stdout.flush()
+            if (seed - chosen.first) % 500 == 499:
+                sys.stdout.write(f"up to {seed}: {failed} failed\n")
+                sys.stdout.flush()
     for name, count in sorted(total.items()):
         sys.stdout.write(f"  {count:8d}  {name}\n")
     seconds = time.perf_counter() - began_s

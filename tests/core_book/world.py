@@ -19,8 +19,9 @@ from apps.core.book import commands as c
 from apps.core.book import events as ev
 from apps.core.book.codec import decode, encode
 from apps.core.book.records import GENESIS, Body, Record, advance, make_record
-from apps.core.book.state import Block, BookState
+from apps.core.book.state import DETACHED, Block, BookState
 from tests.core_book import people
+from tests.core_book.coming import Coming
 from tests.core_book.server import Deal, Server
 
 START_MS = 1_700_000_000_000
@@ -47,11 +48,10 @@ SYMBOLS = [
     symbol("GBPUSD", 5, "GBP", "USD", min_steps=2),
     symbol("USDJPY", 3, "USD", "JPY"),
 ]
-CURRENCIES = {"USD": 2, "EUR": 2, "GBP": 2, "JPY": 0}
 PRICES = {"EURUSD": 108_000, "GBPUSD": 127_000, "USDJPY": 150_000}
 
 
-class World:
+class World(Coming):
     """`state` is the book, `records` its journal; `tell` and `ask` are how things happen."""
 
     def __init__(
@@ -67,6 +67,7 @@ class World:
         self.state: BookState | None = None
         self.deals = 0
         self.server = Server(self)
+        self.start_links()
         self.is_resting = False
         """The server ends limits that rest, so that the world comes to rest."""
         self.can_net = random.Random(~seed).random() < 0.5
@@ -98,12 +99,16 @@ class World:
             name: c.QuoteIn(mid - 5, mid + 5, self.now_ms - 100) for name, mid in self.mid.items()
         }
 
-    def inputs(self, account: c.AccountInfo | None = None) -> c.Inputs:
+    def inputs(
+        self, account: c.AccountInfo | None = None, accounts: c.AccountTable | None = None
+    ) -> c.Inputs:
         master = c.MasterMoney(balance_minor=5_000_000, equity_minor=5_000_000, at_ms=self.now_ms)
         return c.Inputs(
             now_ms=self.now_ms,
             quotes=self.quotes(),
             account=account,
+            accounts=accounts,
+            edition=1,
             master=master,
             can_net=self.can_net,
         )
@@ -113,7 +118,12 @@ class World:
         for name in self.mid:
             self.mid[name] += self.rng.randint(-200, 200)
 
-    def tell(self, stimulus: c.AnyStimulus, account: c.AccountInfo | None = None) -> Body:
+    def tell(
+        self,
+        stimulus: c.AnyStimulus,
+        account: c.AccountInfo | None = None,
+        accounts: c.AccountTable | None = None,
+    ) -> Body:
         """Record what follows and apply it, as the engine does: a repeat changes nothing."""
         if stimulus.command_id in self._known:
             return self._known[stimulus.command_id]
@@ -121,12 +131,15 @@ class World:
         record, body = make_record(
             self.state,
             stimulus,
-            self.inputs(account),
+            self.inputs(account, accounts),
             seq=len(self.records) + 1,
             epoch=1,
             previous=previous,
         )
         body = decode(record.body, Body)
+        for event in body.events:
+            if isinstance(event, ev.StopTrailed):
+                self.check_trail(event)
         self.state = advance(self.state, body)
         self.records.append(record)
         self.bodies.append(body)
@@ -136,8 +149,14 @@ class World:
                 case ev.BlockAllocated():
                     is_filled = isinstance(stimulus, c.OutsideFill | c.FillReported)
                     self.check_caps(event, is_filled=is_filled)
-                case ev.BlockFilled() | ev.CloseFilled():
+                case ev.BlockFilled():
                     self.check_rounding(event)
+                    assert event.block_id not in self.prices
+                    self.prices[event.block_id] = event.price_points
+                case ev.CloseFilled():
+                    self.check_rounding(event)
+                case ev.TicketsReleased():
+                    self.keep(event)
         return body
 
     def check_rounding(self, event: ev.BlockFilled | ev.CloseFilled) -> None:
@@ -168,26 +187,6 @@ class World:
                 for e in self.book.exposures.values()
             )
             assert terms.max_open_lots is None or held <= terms.max_open_lots
-
-    def link(self, account_id: int) -> Body:
-        currency = self.rng.choice(list(CURRENCIES))
-        balance = self.rng.randint(50_000, 50_000_000)
-        at = self.state.index.get(account_id) if self.state else None
-        if at is not None:
-            currency = self.book.currencies[int(self.book.members.currency[at])]
-            balance = int(self.book.members.balance_minor[at])
-        info = c.AccountInfo(
-            account_id=account_id,
-            login=10_000 + account_id,
-            currency=currency,
-            currency_digits=CURRENCIES[currency],
-            leverage=self.rng.choice([30, 100, 200]),
-            balance_minor=balance,
-        )
-        body = self.tell(c.LinkAccount(command_id=self.new_id(), account_id=account_id), info)
-        if body.result:
-            self.server.balance[account_id] = balance
-        return body
 
     def place(self, lots: str, name: str = "EURUSD", side: str = "buy", **over: object) -> Body:
         return self.tell(
@@ -245,6 +244,10 @@ class World:
         """What must hold after every record."""
         book = self.book
         exposed: dict[str, int] = {}
+        for ticket, one in book.own_tickets.items():
+            assert book.members.status[book.index[one.account_id]] != DETACHED
+            assert self.kept[ticket].steps == one.steps
+            exposed[one.symbol] = exposed.get(one.symbol, 0) + one.steps
         for block in book.blocks.values():
             assert (block.open_steps >= 0).all()
             assert (block.closing_steps >= 0).all()
@@ -267,10 +270,16 @@ class World:
             assert np.abs(carry.numerators).max(initial=0) <= 2 * carry.denominator
 
     def check_stop(self, block: Block) -> None:
-        """A trailing block has a stop loss, and it never became looser but by an amendment."""
-        if block.trailing_points is None:
-            return
-        assert block.sl_points is not None
+        """A block that trails has a stop loss."""
+        assert block.trailing_points is None or block.sl_points is not None
+
+    def check_trail(self, event: ev.StopTrailed) -> None:
+        """Trailing only ever makes a stop loss tighter, and by a step at least."""
+        block = self.book.blocks[event.block_id]
+        if block.sl_points is not None:
+            moved = (event.sl_points - block.sl_points) * block.sign
+            least = 1 if block.status == "sent" else block.trailing_step_points or 1
+            assert moved >= least
 
 
 def replay(records: list[Record]) -> BookState:

@@ -164,6 +164,10 @@ def test_an_order_filled_in_parts_gives_every_account_one_price(desk: Desk) -> N
         desk.close(block_id)
         quote(108_004, 108_014)
         desk.wait_state(block_id, "closed")
+    (gained,) = desk.column(block_id, "house_points_steps")
+    # opening: 40 · …10 + 40 · …11 + 20 · …13 paid, 100 · …11 booked: 0
+    # closing: 70 · …03 + 30 · …04 received, 100 · …03 booked: 30 points · steps are the house's
+    assert gained == 30
     # 70 · …03 + 30 · …04 = …03.3; what the rounding leaves is the house's
     assert desk.column(block_id, "close_price") == (Decimal("1.08003"),)
 

@@ -12,6 +12,7 @@ from apps.core.book.apply import apply
 from apps.core.book.commands import Inputs, OpenBook
 from apps.core.book.decide import decide
 from apps.engine.actor import BookActor
+from apps.engine.guard import Guard
 from apps.engine.publisher import Publisher
 
 NOW_MS = 1_800_000_000_000
@@ -45,6 +46,7 @@ def actor() -> Any:
         epoch=1,
         seq=1,
         session=SimpleNamespace(quotes={}),
+        guard=Guard(lambda _: None, "UTC"),
         row=SimpleNamespace(broker="acme", book_id=uuid4()),
     )
 

@@ -78,6 +78,8 @@ def make_scene(slug: str = "acme", foreign_slug: str = "globex") -> Scene:
             (t.READ_KEY, t.MANAGER, ["read"]),
             (t.TRADE_KEY, t.MANAGER, ["read", "trade"]),
             (t.SIBLING_KEY, t.OTHER_MANAGER, ["read", "trade"]),
+            (t.OFFICE_KEY, t.ADMIN, ["read", "trade"]),
+            (t.INVESTOR_KEY, t.INVESTOR, ["read", "trade"]),
         ):
             made[name], keys[name] = create_key(people[t.ADMIN], people[owner], name, scopes)
         ids = _ids(history) | {
@@ -139,6 +141,7 @@ def _ids(history: History) -> dict[str, object]:
         "uidb36": "1",
         "key": "set-password",
         "slug": "prorata",
+        "scope": "master",
         "digest": document.data_sha256,
         "symbol": "EURUSD",
         "account": history.link.account.public_id,

@@ -18,7 +18,8 @@ SESSIONS = (ANON, FOREIGN, *PEOPLE)
 
 READ_KEY, TRADE_KEY = "manager's key to read", "manager's key to trade"
 SIBLING_KEY, FOREIGN_KEY = "another manager's key", "another broker's key"
-KEYS = (READ_KEY, TRADE_KEY, SIBLING_KEY, FOREIGN_KEY)
+OFFICE_KEY, INVESTOR_KEY = "the office's key", "investor's key"
+KEYS = (READ_KEY, TRADE_KEY, SIBLING_KEY, FOREIGN_KEY, OFFICE_KEY, INVESTOR_KEY)
 
 STAFF = (ADMIN, FINANCE)
 MANAGERS = (MANAGER, OTHER_MANAGER)
@@ -76,11 +77,14 @@ def _desk() -> list[Row]:
         "preview", "place", "close", "cancel", "amend", "reverse", "close_by", "close_all",
         "cancel_all", "rule", "terms", "status",
     )  # fmt: skip
+    risky = ("hard_stop", "lift_book", "book_limits", "account_limits", "lift_account")
     return [
         Row("manager:home", "GET", OVERSEERS),
         Row("manager:documents", "GET", MANAGERS),
         Row("manager:earnings", "GET", MANAGERS),
         Row("manager:document_pdf", "GET", (MANAGER,), (OTHER_MANAGER,), of="remittance"),
+        Row("manager:risk", "GET", (ADMIN, MANAGER), (OTHER_MANAGER,)),
+        *(Row(f"manager:{name}", "POST", (ADMIN, MANAGER), (OTHER_MANAGER,)) for name in risky),
         *(Row(f"manager:{name}", "GET", (ADMIN, MANAGER), (OTHER_MANAGER,)) for name in seen),
         *(Row(f"manager:{name}", "POST", (MANAGER,), (OTHER_MANAGER,)) for name in traded),
     ]
@@ -89,10 +93,11 @@ def _desk() -> list[Row]:
 def _portal() -> list[Row]:
     """An investor's own accounts."""
     general = ("overview", "history", "history_csv", "fees")
-    own = ("tickets", "curve", "detach", "document_pdf")
+    own = ("tickets", "curve", "detach", "protection", "document_pdf")
     return [
         *(Row(f"investor:{name}", "GET", INVESTORS) for name in general),
         *(Row(f"investor:{name}", "GET", (INVESTOR,), (OTHER_INVESTOR,)) for name in own),
+        Row("investor:take_out", "POST", (INVESTOR,), (OTHER_INVESTOR,)),
     ]
 
 
@@ -124,6 +129,7 @@ def _own_login() -> list[Row]:
     )  # fmt: skip
     return [
         Row("home", "GET", tuple(who for who in PEOPLE if who != NO_ROLE)),
+        Row("notices", "GET", PEOPLE),
         *(Row(name, "GET", PEOPLE) for name in names),
         Row("document_language", "POST", tuple(who for who in PEOPLE if who != NO_ROLE)),
     ]
@@ -154,7 +160,7 @@ WITHIN_A_FLOW = {
 """allauth's, tried by tests of the log-in (tests/front/test_sign_in.py); why no row fits."""
 
 _READS = ("books", "fees", "accruals")
-_OWN_READS = ("block", "allocations", "tickets")
+_OWN_READS = ("block", "allocations", "tickets", "book_risk", "stops", "house_rounding")
 _ORDER: dict[str, object] = {"symbol": "EURUSD", "side": "buy", "lots": "1.00"}
 BODIES: dict[str, dict[str, object]] = {
     "api:blocks": _ORDER,
@@ -170,12 +176,53 @@ BODIES: dict[str, dict[str, object]] = {
     "api:reverse": {},
     "api:cancel": {},
 }
-"""Commands of the API, each with a request that is well formed."""
+"""Commands of the API to a manager's own books, each with a request that is well formed."""
+LINK_BODIES: dict[str, dict[str, object]] = {
+    "api:links": {},
+    "api:link_quote": {},
+    "api:link_bulk": {},
+}
+"""The book is looked at before the request."""
+OWN_LINK_BODIES: dict[str, dict[str, object]] = {"api:leave": {}, "api:detach": {}}
+MONEY_BODIES: dict[str, dict[str, object]] = {
+    "api:money": {"kind": "deposit", "amount": "1.00"},
+}
+BOOK_RISK_BODIES: dict[str, dict[str, object]] = {
+    "api:book_limits": {"scope": "master", "protection": {}},
+    "api:hard_stop_preview": {},
+    "api:hard_stop": {"token": "of a preview"},
+    "api:lift_book": {},
+}
+ACCOUNT_RISK_BODIES: dict[str, dict[str, object]] = {
+    "api:account_limits": {"protection": {}},
+    "api:pause": {"paused": True},
+    "api:lift_account": {},
+}
+ALL_BODIES = (
+    BOOK_RISK_BODIES | ACCOUNT_RISK_BODIES | BODIES | LINK_BODIES | OWN_LINK_BODIES | MONEY_BODIES
+)
 
+_READERS = (READ_KEY, TRADE_KEY, OFFICE_KEY)
+_ALL_READERS = (*_READERS, SIBLING_KEY, INVESTOR_KEY)
+_OTHERS = (SIBLING_KEY, INVESTOR_KEY)
 API = [
-    *(Row(f"api:{name}", "GET", (READ_KEY, TRADE_KEY, SIBLING_KEY)) for name in _READS),
-    *(Row(f"api:{name}", "GET", (READ_KEY, TRADE_KEY), (SIBLING_KEY,)) for name in _OWN_READS),
-    *(Row(name, "POST", (TRADE_KEY,), (SIBLING_KEY,)) for name in BODIES),
+    *(Row(f"api:{name}", "GET", _ALL_READERS) for name in _READS),
+    *(Row(f"api:{name}", "GET", _READERS, _OTHERS) for name in _OWN_READS),
+    Row("api:account_risk", "GET", (*_READERS, INVESTOR_KEY), (SIBLING_KEY,)),
+    *(Row(name, "POST", (TRADE_KEY,), (*_OTHERS, OFFICE_KEY)) for name in BODIES),
+    *(Row(name, "POST", (TRADE_KEY, OFFICE_KEY), _OTHERS) for name in BOOK_RISK_BODIES),
+    *(
+        Row(name, "POST", (TRADE_KEY, OFFICE_KEY, INVESTOR_KEY), (SIBLING_KEY,))
+        for name in ACCOUNT_RISK_BODIES
+    ),
+    *(
+        Row(name, "POST", (OFFICE_KEY, INVESTOR_KEY), (TRADE_KEY, SIBLING_KEY))
+        for name in OWN_LINK_BODIES
+    ),
+    *(
+        Row(name, "POST", (OFFICE_KEY,), (*_OTHERS, TRADE_KEY))
+        for name in (*LINK_BODIES, *MONEY_BODIES)
+    ),
 ]
 API_OPEN = ("api:docs", "api:schema", "api:unknown")
 

@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from apps.accounts.api_keys import key_of
 from apps.accounts.models import ApiKey, AuditEntry, Master, User
+from apps.core.book.commands import LinkAccount
 from apps.leaderboards.board import widget_settings
 from tenants.door import broker_schema
 from tenants.models import Broker
@@ -229,6 +230,26 @@ def test_an_account_joins_a_master_through_the_engine(office: Client) -> None:
         in office.get(reverse("broker:master", args=[book.public_id])).content.decode()
     )
     assert AuditEntry.objects.filter(action="link.invite").count() == 1
+
+
+def test_who_takes_over_open_positions_is_quoted_first_and_joins_as_quoted(office: Client) -> None:
+    book = master(person("manager"))
+    spare = account(person("investor"), on=book.account.server)
+    path = reverse("broker:link", args=[book.public_id])
+    values = {"command_id": "0" * 32, "account": spare.pk, "mode": "proportional_at_market"}
+    with FakeEngine("acme", book.public_id) as engine:
+        shown = office.post(path, values)
+        page = shown.content.decode()
+        assert shown.status_code == 200
+        assert "Nothing was done yet" in page
+        assert "Link as quoted" in page
+        assert engine.commands == []
+        assert not book.links.exists()
+        assert 'value="a-token"' in page
+        assert office.post(path, values | {"token": "a-token"}).status_code == 302
+    (command,) = engine.commands
+    assert isinstance(command, LinkAccount)
+    assert (command.mode, command.token) == ("proportional_at_market", "a-token")
 
 
 def test_the_widgets_tag_and_settings(office: Client) -> None:

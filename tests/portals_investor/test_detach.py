@@ -13,7 +13,7 @@ from apps.allocation.models import Ticket
 from apps.core.book.commands import UnlinkAccount
 from apps.engine import client as engine_client
 from tests.billing.engine_stub import Answer, done, engine, refused
-from tests.billing.history import History
+from tests.billing.history import History, utc
 from tests.factories import person
 from tests.portals_investor.conftest import ticket
 from tests.portals_investor.test_pages import text_of
@@ -127,3 +127,55 @@ def test_another_investor_cannot_detach(history: History, page: Client, log_in: 
     with engine("acme", history.master.public_id, closing) as asked:
         assert other.post(url_of(history), confirm(page, history)).status_code == 404
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "status", "said"),
+    [
+        ("keep_tickets", "detached", "1 ticket stays open in your own care"),
+        ("when_flat", "leaving", "The account is detached when it is flat"),
+    ],
+)
+def test_the_investor_chooses_how_to_leave(
+    page: Client, history: History, mode: str, status: str, said: str
+) -> None:
+    form = confirm(page, history) | {"mode": mode}
+    with engine(
+        "acme", history.master.public_id, lambda _: done(status=status, tickets=1)
+    ) as asked:
+        answer = page.post(url_of(history), form)
+    assert said in text_of(answer.content)
+    assert [command.mode for command in asked] == [mode]
+    assert page.post(url_of(history), form | {"mode": "somehow"}).status_code == 400
+
+
+def test_single_tickets_are_taken_out_closed_or_kept(page: Client, history: History) -> None:
+    mine = Ticket.objects.get(account_id=history.account_id, open_steps=35)
+    path = f"/portal/links/{history.link.public_id}/tickets/"
+    assert f'action="{path}"' in page.get(url_of(history)).content.decode()
+    form = {"request_id": str(uuid.uuid4()), "mode": "keep_tickets", "tickets": [str(mine.id)]}
+    released = done(status="released", tickets=1)
+    wrongs: list[dict[str, object]] = [
+        {"tickets": []}, {"mode": "x"}, {"request_id": "x"}, {"tickets": ["1e3"]}
+    ]  # fmt: skip
+    with engine("acme", history.master.public_id, lambda _: released) as asked:
+        answer = page.post(path, form)
+        page.post(path, form)  # a double click
+        for wrong in wrongs:
+            assert page.post(path, form | wrong).status_code == 400
+    assert "1 ticket stays open on your account" in text_of(answer.content)
+    assert len({command.command_id for command in asked}) == 1
+    assert (asked[0].ticket_ids, asked[0].mode) == ([mine.id], "keep_tickets")
+    assert Link.objects.get(pk=history.link.pk).status == "active", "it goes on following"
+    assert AuditEntry.objects.filter(action="link.take_out_asked").exists()
+
+
+def test_a_ticket_in_ones_own_care_is_shown_as_own_and_does_not_close_with_detaching(
+    page: Client, history: History
+) -> None:
+    Ticket.objects.filter(account_id=history.account_id, open_steps=35).update(
+        released_at=utc("2026-10-20 12:00")
+    )
+    assert "Nothing is open" in text_of(page.get(url_of(history)).content)
+    shown = page.get(f"/portal/tickets?account={history.link.account.public_id}")
+    assert "own" in text_of(shown.content)

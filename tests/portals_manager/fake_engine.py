@@ -22,6 +22,7 @@ from apps.core.book.apply import apply
 from apps.core.book.commands import (
     AccountInfo,
     DefineSymbols,
+    HardStop,
     Inputs,
     LinkAccount,
     OpenBook,
@@ -33,8 +34,8 @@ from apps.core.book.events import CommandRefused
 from apps.core.errors import ProrataError
 from apps.engine import channels
 from apps.engine.actor import BookActor
-from apps.engine.messages import Failure, Outcome, Preview, Reply, Request
-from apps.engine.requests import make_preview
+from apps.engine.messages import Failure, Outcome, Preview, Reply, Request, StopPreview
+from apps.engine.requests import make_preview, make_stop_preview
 
 _requests = msgspec.msgpack.Decoder(Request)
 _encode = msgspec.msgpack.Encoder().encode
@@ -86,16 +87,25 @@ class FakeEngine(threading.Thread):
 
     def preview_of(self, command: Any) -> Preview:
         """The engine's own preview of `command` on this state."""
+        return asyncio.run(make_preview(self._actor(), command))
+
+    def stop_of(self) -> StopPreview:
+        """What a hard stop would close of this state."""
+        return asyncio.run(make_stop_preview(self._actor()))
+
+    def _actor(self) -> BookActor:
         row = SimpleNamespace(broker="acme", book_id=uuid4())
         settled = asyncio.Event()
         settled.set()
         actor = SimpleNamespace(
             settled=settled, state=self.state, inputs=self.inputs, seq=self.seq, row=row
         )
-        return asyncio.run(make_preview(cast(BookActor, actor), command))
+        return cast(BookActor, actor)
 
     def _answer(self, request: Request) -> Reply:
         try:
+            if isinstance(request.command, HardStop) and request.mode == "preview":
+                return Reply(stop=self.stop_of())
             if request.mode == "preview":
                 return Reply(preview=self.preview_of(request.command))
             known = self.first.get(request.command.command_id)

@@ -2,6 +2,7 @@
 
 from apps.accounts.models.api_keys import ApiKey
 from apps.accounts.models.audit import AuditEntry
+from apps.accounts.models.notices import Notice
 from apps.accounts.models.people import Role, User
 from apps.accounts.models.servers import Symbol, TradingServer
 from apps.accounts.models.trading import Link, Master, TradingAccount
@@ -11,6 +12,7 @@ __all__ = [
     "AuditEntry",
     "Link",
     "Master",
+    "Notice",
     "Role",
     "Symbol",
     "TradingAccount",

@@ -68,6 +68,7 @@ class Link(models.Model):
         ACTIVE = "active", _("Active")
         PAUSED = "paused", _("Paused")
         CLOSE_ONLY = "close_only", _("Close only")
+        BLOCKED = "blocked", _("Blocked")
         DETACHED = "detached", _("Detached")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

@@ -32,6 +32,7 @@ from apps.core.allocation.request import (
     Row,
 )
 from apps.core.allocation.rule import (
+    CONSERVING,
     BelowMin,
     CapPolicy,
     ManualPolicy,
@@ -44,6 +45,7 @@ from apps.core.allocation.rule import (
 from apps.core.allocation.split import Carry
 
 __all__ = [
+    "CONSERVING",
     "NO_CAP",
     "NO_MANUAL",
     "PARAMETER_SCALE",

@@ -33,6 +33,7 @@ from apps.core.book.placing import (
     waiting_price,
     withdraw,
 )
+from apps.core.book.risk.bounds import check_not_stopped, check_own_restriction
 from apps.core.book.state import DETACHING, Block, BookState
 from apps.core.book.stops import changed, check_stops, stop_reached
 from apps.core.book.terms import check_terms
@@ -180,9 +181,13 @@ def set_link_terms(state: BookState, command: SetLinkTerms) -> Decided:
 
 
 def set_link_status(state: BookState, command: SetLinkStatus) -> Decided:
-    """Pause, close-only or resume. Raises ConflictError `already_detaching`."""
+    """Pause, close-only or resume. Raises ConflictError `already_detaching`,
+    `account_stopped`, `restricted_by_other`."""
     at = state.member(command.account_id)
     if state.members.status[at] == DETACHING:
         raise ConflictError("already_detaching", "This account is being detached.")
-    event = LinkStatusSet(account_id=command.account_id, status=command.status)
+    check_not_stopped(state, command.account_id)
+    if command.party == "investor":
+        check_own_restriction(state, command.account_id)
+    event = LinkStatusSet(account_id=command.account_id, status=command.status, party=command.party)
     return [event], {"account_id": command.account_id, "status": command.status}

@@ -13,7 +13,10 @@ from apps.core.allocation import AllocationResult
 from apps.core.book import (
     amending,
     closing,
+    companions,
     filling,
+    joining,
+    leaving,
     membership,
     netting,
     outside,
@@ -24,6 +27,7 @@ from apps.core.book import (
 )
 from apps.core.book.commands import (
     AdjustBalance,
+    AdvanceStops,
     AmendBlock,
     AnyStimulus,
     BalanceReported,
@@ -35,18 +39,29 @@ from apps.core.book.commands import (
     CloseBlock,
     CloseBy,
     DefineSymbols,
+    DetachTickets,
     ExpireBlock,
     FillReported,
+    FlatReported,
+    HardStop,
     Inputs,
+    LiftStop,
     LinkAccount,
+    LinkAccounts,
     OpenBook,
     OrderEnded,
     OutsideFill,
+    OwnTicketClosed,
     PlaceBlock,
+    ReachLimits,
     ReverseBlock,
+    SeePeaks,
+    ServerClosed,
     SetLinkStatus,
     SetLinkTerms,
+    SetProtection,
     SetRule,
+    StartDay,
     StopBlock,
     TrailStop,
     TriggerBlock,
@@ -61,9 +76,11 @@ from apps.core.book.events import (
 )
 from apps.core.book.market import Market
 from apps.core.book.placing import Decided
+from apps.core.book.risk import confirming, reporting, setting, stopping, watching
 from apps.core.book.state import BookState
 from apps.core.errors import (
     ConflictError,
+    ForbiddenError,
     InputError,
     NotFoundError,
     ProrataError,
@@ -71,7 +88,7 @@ from apps.core.errors import (
     StateError,
 )
 
-RECORDED = (RejectedError, ConflictError, NotFoundError, InputError)
+RECORDED = (RejectedError, ConflictError, NotFoundError, InputError, ForbiddenError)
 """Refusals of a well-formed command: they get a record, so that a repeat hears the same."""
 
 
@@ -91,10 +108,21 @@ def decide(state: BookState | None, stimulus: AnyStimulus, inputs: Inputs) -> De
     market = _market(state, inputs)
     try:
         events, result = _dispatch(state, stimulus, inputs, market)
+        events = events + _consequences(state, events, inputs.now_ms)
+        if state is not None and state.risk.has_limits:
+            events = events + setting.following(state, events, market)
     except RECORDED as error:
         events, result = [_refused(error)], {}
     read = msgspec.structs.replace(inputs, quotes=market.read, master=market.master_read)
     return Decision(events=events, result=result, inputs=read)
+
+
+def _consequences(state: BookState | None, events: list[Event], now_ms: int) -> list[Event]:
+    """What follows from any decision, whoever made it: companions, and links that wait."""
+    if state is None:
+        return []
+    more = companions.follow(state, events, now_ms)
+    return more + joining.activated(state, events + more, now_ms)
 
 
 def _market(state: BookState | None, inputs: Inputs) -> Market:
@@ -156,11 +184,17 @@ def _dispatch(  # noqa: C901 - one flat table of stimuli
         case TriggerBlock():
             return placing.trigger_block(state, stimulus, inputs, market)
         case LinkAccount():
-            return membership.link_account(state, stimulus, inputs)
+            return joining.link_account(state, stimulus, inputs, market)
+        case LinkAccounts():
+            return joining.link_accounts(state, stimulus, inputs)
         case UnlinkAccount():
-            return membership.unlink_account(state, stimulus, market)
+            return leaving.unlink_account(state, stimulus, market)
+        case DetachTickets():
+            return leaving.detach_tickets(state, stimulus, market)
+        case OwnTicketClosed():
+            return leaving.own_ticket_closed(state, stimulus)
         case AdjustBalance():
-            return membership.adjust_balance(state, stimulus, market)
+            return membership.adjust_balance(state, stimulus, inputs, market)
         case FillReported():
             return outside.reported_fill(state, stimulus, inputs, market)
         case OutsideFill():
@@ -172,7 +206,25 @@ def _dispatch(  # noqa: C901 - one flat table of stimuli
         case BookingReported():
             return filling.booking_reported(state, stimulus)
         case BalanceReported():
-            return membership.settle_balance(state, stimulus, inputs)
+            return membership.settle_balance(state, stimulus, inputs, market)
+        case SetProtection():
+            return setting.set_protection(state, stimulus, market)
+        case HardStop():
+            return confirming.hard_stop(state, stimulus, market)
+        case LiftStop():
+            return setting.lift_stop(state, stimulus, market)
+        case ReachLimits():
+            return watching.reach_limits(state, stimulus, market)
+        case SeePeaks():
+            return watching.see_peaks(state, stimulus)
+        case StartDay():
+            return watching.start_day(state, stimulus, market)
+        case AdvanceStops():
+            return stopping.advance(state, stimulus, market)
+        case FlatReported():
+            return stopping.flat_reported(state, stimulus, market)
+        case ServerClosed():
+            return reporting.server_closed(state, stimulus)
         case DefineSymbols():
             return [SymbolDefined(symbol=symbol) for symbol in stimulus.symbols], {}
 

@@ -15,6 +15,7 @@ from apps.core.allocation import apportion
 from apps.core.book.closing import close_of_member
 from apps.core.book.codec import Vec
 from apps.core.book.commands import BookingReported, CancelReported, FillReported, OrderEnded
+from apps.core.book.companions import as_opened, follow_at_fill
 from apps.core.book.events import (
     BlockCancelled,
     BlockClosed,
@@ -28,11 +29,11 @@ from apps.core.book.events import (
     Event,
     OrderPartlyFilled,
 )
+from apps.core.book.leaving import detached
 from apps.core.book.market import Market, rate
 from apps.core.book.marking import terms
-from apps.core.book.membership import detached
 from apps.core.book.placing import Decided
-from apps.core.book.state import DETACHING, Block, BookState, Close, Fills
+from apps.core.book.state import DETACHING, GOING, Block, BookState, Close, Fills
 from apps.core.book.trailing import first_stop
 from apps.core.errors import ConflictError, RejectedError
 from apps.core.ints import half_up_div
@@ -70,7 +71,7 @@ def order_ended(state: BookState, report: OrderEnded, now_ms: int, market: Marke
         return [ended], {}
     kind = BlockRejected if report.how == "rejected" else BlockCancelled
     events: list[Event] = [kind(block_id=order.block_id, code=report.code, raw=report.raw)]
-    return events + _flat_members(state, order.members, {order.block_id}), {}
+    return events + flat_members(state, order.members, {order.block_id}), {}
 
 
 def waiting_order(state: BookState, order_id: UUID) -> Block | Close:
@@ -124,6 +125,7 @@ def block_filled(
     ]
     events += first_stop(block, price)
     late = _close_for_leavers(state, block, steps, at_ms)
+    late = late or follow_at_fill(state, block, steps, at_ms)
     return events + ([late] if late is not None else [])
 
 
@@ -134,20 +136,7 @@ def _close_for_leavers(
     leaving = np.flatnonzero(state.members.status == DETACHING)
     if not leaving.size or not np.isin(block.members[steps > 0], leaving).any():
         return None
-    opened = Block(
-        block_id=block.block_id,
-        symbol=block.symbol,
-        side=block.side,
-        kind=block.kind,
-        price_points=None,
-        requested_steps=block.requested_steps,
-        rule=block.rule,
-        participants=block.participants,
-        first_ticket_id=block.first_ticket_id,
-        members=block.members,
-        open_steps=steps,
-        closing_steps=np.zeros_like(steps),
-    )
+    opened = as_opened(block, steps)
     return close_of_member(state, opened, leaving, uuid5(block.block_id, "leavers"), at_ms)
 
 
@@ -187,11 +176,11 @@ def close_filled(
     ]
     if int(block.open_steps.sum()) == int(steps.sum()):
         events.append(BlockClosed(block_id=block.block_id, at_ms=at_ms))
-        return events + _flat_members(state, places, {block.block_id})
+        return events + flat_members(state, places, {block.block_id})
     left = block.open_steps.copy()
     left[close.ordinals] -= steps
     flat_here = places[left[close.ordinals] == 0]
-    return events + _flat_members(state, flat_here, {block.block_id})
+    return events + flat_members(state, flat_here, {block.block_id})
 
 
 def realise(
@@ -233,9 +222,9 @@ def realise(
     return pnl, used
 
 
-def _flat_members(state: BookState, places: Vec, but: set[UUID]) -> list[Event]:
+def flat_members(state: BookState, places: Vec, but: set[UUID]) -> list[Event]:
     """Detach members that were leaving and have nothing left outside the blocks `but`."""
-    leaving = [int(at) for at in np.unique(places) if state.members.status[at] == DETACHING]
+    leaving = [int(at) for at in np.unique(places) if int(state.members.status[at]) in GOING]
     events: list[Event] = []
     for at in leaving:
         others = (block for key, block in state.blocks.items() if key not in but)

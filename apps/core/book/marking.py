@@ -142,7 +142,7 @@ def used_margin(state: BookState, market: Market, *, leverage: int | None = None
 
 
 def margin_caps(
-    state: BookState, market: Market, symbol: SymbolInfo, equity: Vec, level_min_pct: int
+    state: BookState, market: Market, symbol: SymbolInfo, equity: Vec, level_min_pct: int | Vec
 ) -> Vec:
     """Most steps each member can still open: floor((equity/(L/100) − used) / margin per step)."""
     caps = np.zeros(state.members.size, dtype=np.int64)

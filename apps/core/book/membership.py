@@ -1,135 +1,20 @@
-"""Deciding who belongs: link, unlink, and money that moves without a trade. Pure."""
+"""Deciding money that moves without a trade: deposits, withdrawals, fees. Pure."""
 
 from __future__ import annotations
 
-from uuid import uuid5
-
-import numpy as np
-
-from apps.core.book.closing import close_of_member
-from apps.core.book.codec import vec
-from apps.core.book.commands import (
-    AdjustBalance,
-    BalanceReported,
-    Inputs,
-    LinkAccount,
-    UnlinkAccount,
-)
-from apps.core.book.events import (
-    BalanceRequested,
-    BalanceSettled,
-    CloseRequested,
-    Event,
-    LinkTermsSet,
-    MemberDetached,
-    MemberDetaching,
-    MemberLinked,
-)
+from apps.core.book.commands import AdjustBalance, BalanceReported, Inputs
+from apps.core.book.events import BalanceRequested, BalanceSettled
 from apps.core.book.market import Market
-from apps.core.book.marking import floating, used_margin
+from apps.core.book.marking import floating, margin_per_step, used_margin
 from apps.core.book.placing import Decided
-from apps.core.book.state import DETACHED, DETACHING, BalanceIntent, Block, BookingIntent, BookState
-from apps.core.book.terms import check_terms
+from apps.core.book.state import BalanceIntent, BookState
 from apps.core.errors import ConflictError, InputError, RejectedError
+from apps.core.ints import half_up_div
 
 
-def link_account(state: BookState, command: LinkAccount, inputs: Inputs) -> Decided:
-    """The account joins with the balance that its server states."""
-    account = inputs.account
-    if account is None or account.account_id != command.account_id:
-        raise InputError("account_unknown", "The trading server does not know this account.")
-    at = state.index.get(command.account_id)
-    if at is not None and state.members.status[at] != DETACHED:
-        raise ConflictError(
-            "already_linked",
-            f"Account {command.account_id} is linked to this book.",
-            account_id=command.account_id,
-        )
-    if _is_settling(state, command.account_id):
-        raise ConflictError(
-            "settling",
-            f"The server is still booking earlier trades or money of account {command.account_id};"
-            " its balance is not final. Try again in a moment.",
-            account_id=command.account_id,
-        )
-    events: list[Event] = [MemberLinked(account=account)]
-    if command.terms is not None:
-        terms = check_terms(command.terms)
-        events.append(LinkTermsSet(account_id=account.account_id, terms=terms))
-    return events, {
-        "account_id": account.account_id,
-        "balance_minor": account.balance_minor,
-        "status": "active",
-    }
-
-
-def _is_settling(state: BookState, account_id: int) -> bool:
-    for intent in state.intents.values():
-        match intent:
-            case BookingIntent() if bool((intent.account_ids == account_id).any()):
-                return True
-            case BalanceIntent() if intent.account_id == account_id:
-                return True
-            case _:
-                continue
-    return False
-
-
-def unlink_account(state: BookState, command: UnlinkAccount, market: Market) -> Decided:
-    """Close the account's tickets at the market, on that account alone; detach when flat."""
-    at = state.member(command.account_id)
-    closes: list[CloseRequested] = []
-    for block in state.blocks.values():
-        if block.status == "open":
-            close_id = uuid5(command.command_id, str(block.block_id))
-            request = close_of_member(state, block, vec([at]), close_id, market.now_ms)
-            if request is not None:
-                market.fresh(block.symbol)
-                closes.append(request)
-    waiting = has_business(state, at)
-    if state.members.status[at] == DETACHING and not closes:
-        raise ConflictError("already_detaching", "This account is being detached already.")
-    detaching = MemberDetaching(
-        account_id=command.account_id, close_ids=[c.close_id for c in closes]
-    )
-    events: list[Event] = [detaching, *closes]
-    if not waiting:
-        events.append(detached(state, at))
-    return events, {
-        "account_id": command.account_id,
-        "status": "detaching" if waiting else "detached",
-        "closes": [
-            {
-                "block_id": str(close.block_id),
-                "symbol": state.blocks[close.block_id].symbol,
-                "steps": close.order_steps,
-                "ticket_ids": close.ticket_ids.tolist(),
-            }
-            for close in closes
-        ],
-    }
-
-
-def detached(state: BookState, at: int) -> MemberDetached:
-    return MemberDetached(
-        account_id=int(state.members.account_ids[at]),
-        balance_minor=int(state.members.balance_minor[at]),
-    )
-
-
-def has_business(state: BookState, at: int) -> bool:
-    """Whether a member has something open, or an order on its way that will open something."""
-    return any(_involves(block, at) for block in state.blocks.values())
-
-
-def _involves(block: Block, at: int) -> bool:
-    mine = block.members == at
-    if block.status == "sent":
-        return bool(np.any(block.target_steps[mine] > 0))
-    return block.status == "open" and bool(np.any(block.open_steps[mine] > 0))
-
-
-def adjust_balance(state: BookState, command: AdjustBalance, market: Market) -> Decided:
+def adjust_balance(
+    state: BookState, command: AdjustBalance, inputs: Inputs, market: Market
+) -> Decided:
     """Intend a balance operation; money that is not free is refused."""
     if command.amount_minor <= 0:
         raise InputError("amount_invalid", "An amount is a positive number of minor units.")
@@ -137,7 +22,7 @@ def adjust_balance(state: BookState, command: AdjustBalance, market: Market) -> 
     at = (state.known if is_former else state.member)(command.account_id)
     sign = 1 if command.kind == "deposit" else -1
     if sign < 0:
-        free = _free_minor(state, market, at)
+        free = _free_minor(state, market, at, inputs.edition)
         if command.amount_minor > free:
             raise RejectedError(
                 "insufficient_funds",
@@ -161,8 +46,11 @@ def adjust_balance(state: BookState, command: AdjustBalance, market: Market) -> 
     }
 
 
-def _free_minor(state: BookState, market: Market, at: int) -> int:
-    """min(balance, equity − used margin) less what pending operations will take."""
+def _free_minor(state: BookState, market: Market, at: int, edition: int) -> int:
+    """min(balance, equity − used margin) less what pending operations will take.
+
+    From edition 1 on the margin of shares on their way is used already.
+    """
     balance = int(state.members.balance_minor[at])
     equity = balance + int(floating(state, market, strict=True)[at])
     pending = sum(
@@ -171,10 +59,29 @@ def _free_minor(state: BookState, market: Market, at: int) -> int:
         if isinstance(intent, BalanceIntent)
         and intent.account_id == int(state.members.account_ids[at])
     )
-    return min(balance, equity - int(used_margin(state, market)[at])) + pending
+    used = int(used_margin(state, market)[at])
+    if edition >= 1:
+        used += _margin_on_its_way(state, market, at)
+    return min(balance, equity - used) + pending
 
 
-def settle_balance(state: BookState, report: BalanceReported, inputs: Inputs) -> Decided:
+def _margin_on_its_way(state: BookState, market: Market, at: int) -> int:
+    """What the account's shares of orders at the market will take, in its minor units."""
+    currency = state.currencies[int(state.members.currency[at])]
+    leverage = int(state.members.leverage[at])
+    total = 0
+    for block in state.blocks.values():
+        steps = int(block.target_steps[block.members == at].sum()) if block.status == "sent" else 0
+        symbol = state.symbols[block.symbol]
+        per_step = margin_per_step(state, market, symbol, currency, leverage) if steps else None
+        if per_step is not None:
+            total += half_up_div(steps * per_step.numerator, per_step.denominator)
+    return total
+
+
+def settle_balance(
+    state: BookState, report: BalanceReported, inputs: Inputs, market: Market
+) -> Decided:
     """Done moves the balance; refused changes nothing."""
     intent = state.intents.get(report.operation_id)
     if not isinstance(intent, BalanceIntent):
@@ -182,6 +89,9 @@ def settle_balance(state: BookState, report: BalanceReported, inputs: Inputs) ->
     status = "done" if report.done else "rejected"
     at = state.index[intent.account_id]
     balance = int(state.members.balance_minor[at]) + (intent.amount_minor if report.done else 0)
+    equity = None
+    if inputs.edition >= 1 and report.done:
+        equity = int((state.members.balance_minor + floating(state, market))[at])
     event = BalanceSettled(
         operation_id=intent.operation_id,
         account_id=intent.account_id,
@@ -192,6 +102,7 @@ def settle_balance(state: BookState, report: BalanceReported, inputs: Inputs) ->
         code=report.code,
         raw=report.raw,
         at_ms=inputs.now_ms,
+        equity_minor=equity,
     )
     return [event], {
         "operation_id": str(intent.operation_id),

@@ -22,8 +22,7 @@ from apps.core.book.market import Market
 from apps.core.book.placing import Decided
 from apps.core.book.sharing import Ask, allocate_block
 from apps.core.book.state import (
-    DETACHED,
-    DETACHING,
+    OUT,
     Block,
     BookState,
     Close,
@@ -87,6 +86,8 @@ def outside_fill(
     for block in state.blocks.values() if closes else ():
         if not left:
             break
+        if block.parent_id in state.blocks:
+            continue  # closed with its parent
         if block.status == "open" and block.symbol == report.symbol and block.side != report.side:
             closed = _close(state, block, left, report, market)
             left -= closed[0]
@@ -136,7 +137,7 @@ def _open(
 ) -> list[Event]:
     symbol = state.symbol(report.symbol)
     status = state.members.status
-    places = np.flatnonzero((status != DETACHED) & (status != DETACHING))
+    places = np.flatnonzero(~np.isin(status, OUT))
     placed = BlockPlaced(
         block_id=uuid5(report.command_id, "block"),
         symbol=report.symbol,

@@ -28,8 +28,9 @@ from apps.core.book.events import (
     Event,
 )
 from apps.core.book.market import Market, lots_to_steps, price_to_points
+from apps.core.book.risk.bounds import check_trading
 from apps.core.book.sharing import Ask, allocate_block
-from apps.core.book.state import DETACHED, DETACHING, Block, BookState, CancelIntent
+from apps.core.book.state import OUT, Block, BookState, CancelIntent
 from apps.core.book.stops import opening_stops
 from apps.core.book.trailing import trailing_terms
 from apps.core.errors import ConflictError, InputError, RejectedError
@@ -63,13 +64,14 @@ def placed_block(
     state: BookState, command: PlaceBlock, inputs: Inputs, market: Market
 ) -> BlockPlaced:
     """The order with its participants and everything about it checked; not yet divided."""
+    check_trading(state)
     symbol = state.symbol(command.symbol)
     steps = order_steps(command.volume_lots, symbol)
     quote = market.fresh(symbol.name)
     price_points = _order_price(command, symbol, market)
     limit_points = _limit_price(command, symbol)
     status = state.members.status
-    places = np.flatnonzero((status != DETACHED) & (status != DETACHING))
+    places = np.flatnonzero(~np.isin(status, OUT))
     if not places.size:
         raise RejectedError("no_participants", "No active account is linked to this book.")
     manual_accounts, manual_steps = _manual_lots(state, command.manual_lots, symbol)

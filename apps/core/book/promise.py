@@ -51,7 +51,7 @@ def make_token(state: BookState, command: PlaceBlock, market: Market, event: Blo
     """The unsigned token of a preview that gave `event`."""
     promise = Promise(
         _order(command),
-        _digest(command.rule or state.rule),
+        digest(command.rule or state.rule),
         _links(state),
         _shares(event),
         market.now_ms,
@@ -97,7 +97,7 @@ def keep(
             max_age_ms=MAX_AGE_MS,
         )
     _check_quote(promise, command.symbol, market)
-    if promise.rule != _digest(command.rule or state.rule):
+    if promise.rule != digest(command.rule or state.rule):
         raise ConflictError("preview_rule_changed", "The book's rule is another one now.")
     if promise.links != _links(state):
         raise ConflictError(
@@ -134,19 +134,20 @@ def _check_quote(promise: Promise, symbol: str, market: Market) -> None:
 
 
 def _order(command: PlaceBlock) -> bytes:
-    return _digest(
+    return digest(
         msgspec.structs.replace(command, command_id=UUID(int=0), comment="", placed_by="", token="")
     )
 
 
 def _links(state: BookState) -> bytes:
     members = state.members
-    return _digest([members.account_ids, members.status, state.terms, state.defaults])
+    return digest([members.account_ids, members.status, state.terms, state.defaults])
 
 
 def _shares(event: BlockAllocated) -> bytes:
-    return _digest([event.account_ids, event.steps, event.reasons])
+    return digest([event.account_ids, event.steps, event.reasons])
 
 
-def _digest(value: Any) -> bytes:
+def digest(value: Any) -> bytes:
+    """SHA-256 of the encoded value."""
     return hashlib.sha256(encode(value)).digest()

@@ -15,13 +15,22 @@ import msgspec
 
 from apps.core.book.apply import apply
 from apps.core.book.codec import decode, encode
-from apps.core.book.commands import AnyStimulus, FillReported, Inputs, OpenBook, OutsideFill
+from apps.core.book.commands import (
+    AnyStimulus,
+    FillReported,
+    Inputs,
+    OpenBook,
+    OutsideFill,
+    OwnTicketClosed,
+    ServerClosed,
+)
 from apps.core.book.decide import decide
 from apps.core.book.events import CommandRefused, Event
 from apps.core.book.state import BookState
 from apps.core.errors import CorruptionError
 
 GENESIS = bytes(32)
+_TOLD_BY_SERVER = (FillReported, OutsideFill, OwnTicketClosed, OpenBook, ServerClosed)
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +103,7 @@ def refusal(body: Body) -> CommandRefused | None:
 def advance(state: BookState | None, body: Body) -> BookState:
     """The state after a record: its events, and the server's cursor, which fills move."""
     state = apply(state, body.events) if body.events or state is None else state
-    if isinstance(body.stimulus, FillReported | OutsideFill | OpenBook):
+    if isinstance(body.stimulus, _TOLD_BY_SERVER):
         state.server_seq = max(state.server_seq, body.stimulus.server_seq)
     return state
 

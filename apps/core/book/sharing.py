@@ -23,8 +23,10 @@ from apps.core.book.commands import Inputs, QuoteIn, SymbolInfo, order_limit
 from apps.core.book.events import BlockAllocated, BlockPlaced
 from apps.core.book.market import Market, rate
 from apps.core.book.marking import floating
+from apps.core.book.risk.bounds import check_trading
 from apps.core.book.sizing import COST_SCALE, Sizes, limits, sizes
 from apps.core.book.state import DETACHED, Block, BookState
+from apps.core.book.terms import PARAMETER_SCALE
 from apps.core.errors import RejectedError
 from apps.core.pnl import convert_minor
 
@@ -86,6 +88,7 @@ def allocate_block(
     Raises RejectedError `no_participants`, `insufficient_margin`, `nothing_allocated`,
     `volume_above_max`, and what the rule's method lacks (see `sizing.sizes`).
     """
+    check_trading(state)
     symbol = state.symbol(ask.symbol)
     quote = market.fresh(symbol.name)
     places = state.places(ask.participants)
@@ -159,6 +162,28 @@ def allocate_block(
         ),
         result,
     )
+
+
+def weigh(state: BookState, market: Market, ask: Ask) -> Vec:
+    """What the rule of `ask` weighs every member by, int64[members]; 0 where nothing prices it."""
+    symbol = state.symbol(ask.symbol)
+    money = _money(state, market, ask.rule)
+    size = sizes(
+        state,
+        market,
+        symbol,
+        ask.rule,
+        side=ask.side,
+        entry_points=ask.entry_points(market.fresh(symbol.name)),
+        sl_points=ask.sl_points,
+    )
+    match ask.rule.method:
+        case Method.EQUAL:
+            return (money.common > 0).astype(np.int64)
+        case Method.EQUITY_PERCENT_SHARE if size.parameter is not None:
+            return money.common * size.parameter // PARAMETER_SCALE
+        case _:
+            return _weights(ask.rule, money, size)
 
 
 def _at(vector: Vec | None, places: Vec) -> Vec | None:

@@ -15,11 +15,14 @@ from apps.core.book.codec import Vec
 from apps.core.book.commands import SymbolInfo
 from apps.core.book.market import Market, rate
 from apps.core.book.marking import margin_caps, margin_per_step, terms, used_margin
+from apps.core.book.risk.bounds import least_margin_levels, leverage_bounds
 from apps.core.book.state import (
     ACTIVE,
+    BLOCKED,
     CLOSE_ONLY,
-    DETACHING,
+    GOING,
     PAUSED,
+    WAITING,
     BookState,
 )
 from apps.core.book.terms import LOT_SCALE, PARAMETER_SCALE, LinkTerms, term_vector
@@ -66,7 +69,8 @@ def limits(
     state: BookState, market: Market, symbol: SymbolInfo, equity: Vec, level_min_pct: int
 ) -> Limits:
     """Margin, the server's largest order, and every limit in the links' terms."""
-    margin = margin_caps(state, market, symbol, equity, level_min_pct)
+    levels = least_margin_levels(state, level_min_pct)
+    margin = margin_caps(state, market, symbol, equity, levels)
     exclusion = _exclusion(state)
     bounds: list[tuple[Vec | int, Reason]] = [
         (symbol.max_steps, Reason.CAP_ORDER),
@@ -82,9 +86,11 @@ def limits(
 def _exclusion(state: BookState) -> Vec:
     status = state.members.status
     exclusion = np.where(status == ACTIVE, 0, int(Reason.DETACHED))
-    exclusion[status == DETACHING] = int(Reason.CLOSE_ONLY)
+    exclusion[np.isin(status, GOING)] = int(Reason.CLOSE_ONLY)
+    exclusion[status == WAITING] = int(Reason.PAUSED)
     exclusion[status == CLOSE_ONLY] = int(Reason.CLOSE_ONLY)
     exclusion[status == PAUSED] = int(Reason.PAUSED)
+    exclusion[status == BLOCKED] = int(Reason.BLOCKED)
     return exclusion
 
 
@@ -92,7 +98,8 @@ def _own_bounds(
     state: BookState, market: Market, symbol: SymbolInfo, equity: Vec
 ) -> list[tuple[Vec | int, Reason]]:
     """Limits that somebody's terms set; −1 in a vector of terms is no limit."""
-    if not state.terms and state.defaults == LinkTerms():
+    protected = leverage_bounds(state)
+    if protected is None and not state.terms and state.defaults == LinkTerms():
         return []
     step = int(symbol.volume_step * LOT_SCALE)
     found: list[tuple[Vec | int, Reason]] = []
@@ -110,9 +117,17 @@ def _own_bounds(
     if (here >= 0).any():
         found.append((_room(here, _held(state, name) * step, step), Reason.CAP_SYMBOL))
     lever = _vector(state, "max_leverage", lambda t: t.max_leverage, LOT_SCALE)
+    if protected is not None:
+        lever = _stricter(lever, protected)
     if (lever >= 0).any():
         found.append((_leverage_caps(state, market, symbol, equity, lever), Reason.CAP_LEVERAGE))
     return found
+
+
+def _stricter(one: Vec, other: Vec) -> Vec:
+    """The lower of two bounds, −1 being none."""
+    lower: Vec = np.where(one < 0, other, np.where(other < 0, one, np.minimum(one, other)))
+    return lower
 
 
 def _room(most: Vec, held: Vec, step: int) -> Vec:

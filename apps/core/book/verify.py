@@ -15,6 +15,15 @@ from apps.core.book.records import GENESIS, Body, Record, advance, check_digest,
 from apps.core.book.state import BookState
 from apps.core.errors import CorruptionError, ProrataError
 
+_MOVES_MONEY = (
+    ev.CloseFilled,
+    ev.BalanceSettled,
+    ev.MemberLinked,
+    ev.MembersLinked,
+    ev.OwnTicketReduced,
+    ev.TicketClosedByServer,
+)
+
 
 class Verifier:
     """Replays one book. After the last record `state` is the book, `head` the chain's digest."""
@@ -76,28 +85,47 @@ class Verifier:
             case ev.CloseFilled():
                 if int(event.steps.sum()) != event.filled_steps:
                     raise _wrong(record, "close_sum", "closes another volume than was filled")
+            case _:
+                pass
+        self._add_money(event)
+
+    def _add_money(self, event: ev.Event) -> None:
+        """What moves a balance, and what it was when its account joined."""
+        match event:
+            case ev.CloseFilled():
                 accounts, pnl = event.account_ids.tolist(), event.pnl_minor.tolist()
                 for account, amount in zip(accounts, pnl, strict=True):
-                    self.pnl_minor[account] = self.pnl_minor.get(account, 0) + amount
+                    self._add_pnl(account, amount)
+            case ev.OwnTicketReduced():
+                self._add_pnl(event.account_id, event.pnl_minor)
+            case ev.TicketClosedByServer():
+                self._add_pnl(event.account_id, event.pnl_minor)
             case ev.BalanceSettled() if event.done:
                 account = event.account_id
                 self.flows_minor[account] = self.flows_minor.get(account, 0) + event.amount_minor
             case ev.MemberLinked():
-                account = event.account.account_id
-                before = self.pnl_minor.get(account, 0) + self.flows_minor.get(account, 0)
-                self._opening_minor[account] = event.account.balance_minor - before
+                self._join(event.account.account_id, event.account.balance_minor)
+            case ev.MembersLinked():
+                table = event.accounts
+                accounts, balances = table.account_ids.tolist(), table.balance_minor.tolist()
+                for account, balance in zip(accounts, balances, strict=True):
+                    self._join(account, balance)
             case _:
                 pass
+
+    def _add_pnl(self, account: int, amount: int) -> None:
+        self.pnl_minor[account] = self.pnl_minor.get(account, 0) + amount
+
+    def _join(self, account: int, balance: int) -> None:
+        before = self.pnl_minor.get(account, 0) + self.flows_minor.get(account, 0)
+        self._opening_minor[account] = balance - before
 
     def _check_balances(self, record: Record) -> None:
         """Opening balance + Σ P&L + Σ flows = balance, for whoever this record touched."""
         state = self.state
         if state is None or state.members.size == 0:
             return
-        if not any(
-            isinstance(e, ev.CloseFilled | ev.BalanceSettled | ev.MemberLinked)
-            for e in read_body(record).events
-        ):
+        if not any(isinstance(e, _MOVES_MONEY) for e in read_body(record).events):
             return
         expected = [
             self._opening_minor[int(a)]

@@ -97,6 +97,18 @@ class LinkForm(forms.Form):
         initial=Decimal(0),
         required=False,
     )
+    mode = forms.ChoiceField(
+        label=_("Takes part"),
+        choices=[
+            ("new_trades_only", _("in new trades only")),
+            ("proportional_at_market", _("also in what is open, proportionally at the market")),
+            ("only_losing", _("also in what is open at a loss, where it enters better")),
+            ("when_flat", _("from the first moment at which nothing is open")),
+        ],
+        initial="new_trades_only",
+        required=False,
+    )
+    token = forms.CharField(widget=forms.HiddenInput, max_length=20_000, required=False)
 
     def __init__(self, *args: Any, master: Master, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -118,6 +130,7 @@ class LinkForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
+        cleaned["mode"] = cleaned.get("mode") or "new_trades_only"
         if not cleaned.get("account") and "account" in cleaned:
             for name in ("investor", "currency", "leverage"):
                 if not cleaned.get(name) and name not in self.errors:

@@ -9,13 +9,17 @@ from django.db import transaction
 
 from apps.accounts.audit import audit
 from apps.accounts.models import Link, Master, TradingAccount, User
+from apps.core.book.commands import JoinMode, LinkAccount
 from apps.core.errors import InputError
-from apps.engine.links import join
+from apps.engine import client
+from apps.engine.links import Joining, join
 from apps.engine.provisioning import open_account
 
+TAKES_OVER = ("proportional_at_market", "only_losing")
+"""Modes whose cost is quoted before the account joins."""
 
-def link_account(
-    broker: str,
+
+def account_to_link(
     master: Master,
     actor: User,
     *,
@@ -25,29 +29,51 @@ def link_account(
     currency: str,
     leverage: int | None,
     deposit: Decimal | None,
-) -> Link:
-    """The active link. Repeating the same `command_id` opens no second account.
+) -> TradingAccount:
+    """The account chosen, or one opened now. Repeating the same `command_id` opens no second.
 
-    Raises what the trading server and the engine answer; after an unknown outcome call again with
-    the same arguments.
+    Raises what the trading server answers; after an unknown outcome call again with the same
+    arguments.
     """
-    if account is None:
-        if investor is None or leverage is None:
-            raise InputError(
-                "account_missing", "Choose an account, or an investor to open one for."
-            )
-        account = open_account(
-            master.account.server,
-            command_id=command_id,
-            kind="sub",
-            currency=currency,
-            leverage=leverage,
-            deposit=deposit or Decimal(0),
-            owner=investor,
-            name=str(investor),
-            actor=actor,
-        )
-    return join(broker, master, account, actor)
+    if account is not None:
+        return account
+    if investor is None or leverage is None:
+        raise InputError("account_missing", "Choose an account, or an investor to open one for.")
+    return open_account(
+        master.account.server,
+        command_id=command_id,
+        kind="sub",
+        currency=currency,
+        leverage=leverage,
+        deposit=deposit or Decimal(0),
+        owner=investor,
+        name=str(investor),
+        actor=actor,
+    )
+
+
+def link_account(
+    broker: str,
+    master: Master,
+    actor: User,
+    account: TradingAccount,
+    *,
+    command_id: UUID,
+    mode: JoinMode = "new_trades_only",
+    token: str = "",
+) -> Link:
+    """The link; active, or (when flat) invited until the book is. Raises what the engine answers;
+    after an unknown outcome call again with the same arguments."""
+    joining = Joining(mode=mode, token=token, command_id=command_id)
+    return join(broker, master, account, actor, joining).link
+
+
+def quote_link(
+    broker: str, master: Master, account: TradingAccount, mode: JoinMode
+) -> client.JoinQuote:
+    """What the account would take over now, and what that costs it. Nothing is written."""
+    command = LinkAccount(command_id=UUID(int=0), account_id=account.pk, mode=mode)
+    return client.preview_join(broker, master.public_id, command)
 
 
 def set_public(actor: User, master: Master, is_public: bool, *, request_id: str = "") -> None:

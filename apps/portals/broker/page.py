@@ -40,6 +40,7 @@ def context(request: HttpRequest, current: str, **values: Any) -> dict[str, Any]
         ("broker:widget", _("Widget"), ADMIN),
         ("broker:plan", _("Plan"), ADMIN),
         ("broker:audit", _("Audit trail"), ADMIN),
+        ("notices", _("Notices"), ADMIN),
     ]
     nav = []
     for name, label, roles in pages:

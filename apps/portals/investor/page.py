@@ -40,4 +40,5 @@ def page(current: str, **context: Any) -> dict[str, Any]:
         {"url": reverse(f"investor:{name}"), "label": label, "current": name == current}
         for name, label in places
     ]
+    nav.append({"url": reverse("notices"), "label": _("Notices"), "current": False})
     return {"nav": nav, **context}

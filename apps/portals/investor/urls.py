@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.portals.investor.views import detach, fees, history, overview
+from apps.portals.investor.views import detach, fees, history, overview, protection
 
 app_name = "investor"
 urlpatterns = [
@@ -12,6 +12,8 @@ urlpatterns = [
     path("history/", history.history, name="history"),
     path("history.csv", history.export, name="history_csv"),
     path("links/<uuid:link_id>/detach/", detach.detach, name="detach"),
+    path("links/<uuid:link_id>/protection/", protection.protection, name="protection"),
+    path("links/<uuid:link_id>/tickets/", detach.take_out, name="take_out"),
     path("fees/", fees.fees, name="fees"),
     path("documents/<uuid:document_id>.pdf", fees.document_pdf, name="document_pdf"),
 ]

@@ -9,6 +9,7 @@ from apps.portals.manager.views import (
     earnings,
     links,
     orders,
+    risk,
     tables,
     terminal,
 )
@@ -36,4 +37,14 @@ urlpatterns = [
     path("<uuid:book_id>/accounts", tables.accounts, name="accounts"),
     path("<uuid:book_id>/accounts/<uuid:account_id>/terms", links.terms, name="terms"),
     path("<uuid:book_id>/accounts/<uuid:account_id>/status", links.status, name="status"),
+    path("<uuid:book_id>/risk", risk.risk, name="risk"),
+    path("<uuid:book_id>/risk/<str:scope>/limits", risk.book_limits, name="book_limits"),
+    path("<uuid:book_id>/risk/stop", risk.hard_stop, name="hard_stop"),
+    path("<uuid:book_id>/risk/lift", risk.lift_book, name="lift_book"),
+    path(
+        "<uuid:book_id>/accounts/<uuid:account_id>/limits",
+        risk.account_limits,
+        name="account_limits",
+    ),
+    path("<uuid:book_id>/accounts/<uuid:account_id>/lift", risk.lift_account, name="lift_account"),
 ]

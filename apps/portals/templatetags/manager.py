@@ -10,7 +10,8 @@ from django import template
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Link
-from apps.allocation.models import Block
+from apps.allocation.models import Block, ProtectionStop
+from apps.core.money import digits_of, from_minor
 from tenants.figures import active_marks, decimal_text
 
 register = template.Library()
@@ -27,6 +28,20 @@ _LINK_TONES = {
     Link.Status.CLOSE_ONLY: "warn",
 }
 QUOTA_DIGITS = 4
+_PHASE_TONES = {
+    ProtectionStop.Phase.BLOCKED: "bad",
+    ProtectionStop.Phase.LIFTED: "",
+}
+_PARTIES = {"investor": _("investor"), "manager": _("manager"), "broker": _("broker")}
+LIMIT_WORDS = {
+    "stop_equity_minor": _("equity ≤"),
+    "trailing_percent": _("trailing %"),
+    "trailing_minor": _("trailing"),
+    "end_of_day_minor": _("end-of-day trailing"),
+    "daily_loss_percent": _("daily loss %"),
+    "margin_level_min_pct": _("margin level ≥ %"),
+    "max_leverage": _("leverage ≤"),
+}
 TERM_WORDS = {
     "parameter": _("parameter"),
     "lots": _("lots"),
@@ -67,6 +82,30 @@ def terms_in_words(params: dict[str, Any]) -> str:
     """A link's own terms on one line; empty when it has none."""
     return " · ".join(
         f"{TERM_WORDS[name]} {_told(value)}" for name, value in params.items() if name in TERM_WORDS
+    )
+
+
+@register.filter
+def party_name(party: str) -> str:
+    """Who set a limit, in words."""
+    return str(_PARTIES.get(party, party))
+
+
+@register.filter
+def phase_tone(phase: str) -> str:
+    """The badge's tone of a stop's phase: what is still under way warns."""
+    return _PHASE_TONES.get(ProtectionStop.Phase(phase), "warn")
+
+
+@register.simple_tag
+def limits_in_words(limits: dict[str, Any], currency: str) -> str:
+    """One party's limits on one line, money in units of the currency."""
+    digits = digits_of(currency)
+    return " · ".join(
+        f"{LIMIT_WORDS[name]} "
+        + (f"{from_minor(value, digits)} {currency}" if name.endswith("_minor") else str(value))
+        for name, value in limits.items()
+        if name in LIMIT_WORDS
     )
 
 

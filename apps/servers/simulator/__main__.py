@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 from apps.core.errors import ProrataError
@@ -46,6 +47,12 @@ def parse_arguments(arguments: list[str]) -> Options:
         " always",
     )
     parser.add_argument("--kept-events", type=int, default=200_000, help="older ones are pruned")
+    parser.add_argument(
+        "--stop-out-pct",
+        type=Decimal,
+        default=Decimal(0),
+        help="margin level at or below which sub-accounts are stopped out; 0: never",
+    )
     parser.add_argument("--faults", action="store_true", help="allow armed faults (drills, tests)")
     chosen = parser.parse_args(arguments)
     if chosen.speed <= 0 or chosen.stale_after_s <= 0 or chosen.kept_events < 1 or chosen.seed < 0:
@@ -70,6 +77,7 @@ def parse_arguments(arguments: list[str]) -> Options:
         faults=chosen.faults,
         admin_token=admin_token,
         kept_events=chosen.kept_events,
+        stop_out_pct=chosen.stop_out_pct,
         sessions=sessions,
     )
 

@@ -6,6 +6,7 @@ drop_before     the connection is cut before the next command is looked at
 drop_after      the next command is done, then the connection is cut
 duplicate_fill  the next fill is told twice (same deal id, another seq)
 reorder         the next order's fill is told before its OrderAccepted
+reject          the next order is refused
 partial         the next order is filled `steps` at a time, one part per quote
 late_fill       the next order cancelled has crossed with a fill of `steps`, told after its end
 """
@@ -23,6 +24,7 @@ KINDS = frozenset(
         "drop_after",
         "duplicate_fill",
         "reorder",
+        "reject",
         "partial",
         "late_fill",
     }

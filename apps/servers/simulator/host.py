@@ -8,6 +8,7 @@ import fcntl
 import hmac
 import logging
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import IO
 
@@ -26,7 +27,7 @@ from apps.servers.commands import (
     CreateAccount,
     SubmitOrder,
 )
-from apps.servers.simulator import accounts, allocate, netting, orders, wire
+from apps.servers.simulator import accounts, allocate, netting, orders, stopouts, wire
 from apps.servers.simulator.bars import BarStore
 from apps.servers.simulator.connection import Connection
 from apps.servers.simulator.exchange import Exchange, Handler
@@ -41,6 +42,7 @@ log = logging.getLogger("simulator")
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 MIN_TOKEN_LENGTH = 8
 EXPIRE_EVERY_S = 0.5
+STOP_OUT_EVERY_S = 1.0
 
 HANDLERS: dict[type, Handler] = {
     SubmitOrder: orders.submit,
@@ -66,6 +68,7 @@ class Options(msgspec.Struct, frozen=True):
     faults: bool = False
     admin_token: str = ""
     kept_events: int = 200_000
+    stop_out_pct: Decimal = Decimal(0)
     sessions: dict[str, Sessions] = {}
 
 
@@ -98,6 +101,8 @@ class Host:
                     )
                     group.create_task(player.run())
                 group.create_task(self._expire())
+                if self.options.stop_out_pct > 0:
+                    group.create_task(self._stop_out())
                 group.create_task(server.serve_forever())
                 if ready is not None:
                     ready.set_result(url)
@@ -177,6 +182,15 @@ class Host:
             await asyncio.sleep(EXPIRE_EVERY_S)
             for exchange in self._exchanges.values():
                 orders.expire(exchange)
+
+    async def _stop_out(self) -> None:
+        while True:
+            await asyncio.sleep(STOP_OUT_EVERY_S)
+            for name, exchange in self._exchanges.items():
+                try:
+                    stopouts.check(exchange, self.options.stop_out_pct)
+                except Exception:  # one server's trouble must not stop the others
+                    log.exception("%s: the stop-out could not be checked", name)
 
     # -- sockets
 

@@ -23,12 +23,14 @@ from apps.servers.simulator import fills, valuation
 from apps.servers.simulator.exchange import Exchange, Order
 from apps.servers.simulator.rates import Tick
 from apps.servers.simulator.symbols import SYMBOLS, symbol_named
-from apps.servers.types import Side, SymbolSpec
+from apps.servers.types import Position, Side, SymbolSpec
 
 
 def submit(exchange: Exchange, command: SubmitOrder, *, outside: bool = False) -> Done:
     """`outside`: from a terminal or an EA on that login; events carry no command id."""
     account = exchange.account(command.login)
+    if not outside and exchange.faults.take("reject"):
+        raise RejectedError("requote", "a fault: this order is refused")
     spec = symbol_named(command.symbol)
     steps = checked_steps(spec, spec.to_steps(command.lots))
     tick = dealable(exchange, spec.name)
@@ -50,11 +52,19 @@ def close_position(exchange: Exchange, command: ClosePosition) -> Done:
             "volume_above_max", f"position {command.position_id} has {position.lots} lots open"
         )
     tick = dealable(exchange, spec.name)
+    order = close_held(exchange, position, steps, command.command_id, tick)
+    return Done(command.command_id, order_id=str(order.order_id))
+
+
+def close_held(
+    exchange: Exchange, position: Position, steps: int, command_id: UUID | None, tick: Tick
+) -> Order:
+    """Close `steps` of a position at the market. `command_id` None: the server does it itself."""
     order = Order(
         order_id=exchange.store.new_order(),
-        command_id=command.command_id,
-        login=account.login,
-        symbol=spec.name,
+        command_id=command_id,
+        login=position.login,
+        symbol=position.symbol,
         side=position.side.opposite,
         kind="market",
         steps=steps,
@@ -63,10 +73,10 @@ def close_position(exchange: Exchange, command: ClosePosition) -> Done:
         placed_ms=exchange.market.now_ms(),
         expires_ms=None,
         slice_steps=None,
-        position_id=command.position_id,
+        position_id=position.position_id,
     )
     _accept(exchange, order, tick)
-    return Done(command.command_id, order_id=str(order.order_id))
+    return order
 
 
 def amend(exchange: Exchange, command: AmendOrder) -> Done:

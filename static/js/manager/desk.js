@@ -9,6 +9,7 @@ import { makeChart } from "./chart.js";
 import { paintQuotes, tickAges } from "./quotes.js";
 import { paintSummary } from "./summary.js";
 import { paintTicket, watchTicket } from "./ticket.js";
+import { watchHolds } from "../hold.js";
 
 const desk = document.getElementById("desk");
 const pill = document.querySelector('[data-fresh="book"]');
@@ -46,7 +47,7 @@ function paint(latest, message) {
 
 // The record has moved on: each table fetches itself, shown or not, so that tabs are never old.
 function fetchTables() {
-  for (const table of document.querySelectorAll("[data-blocks], [data-accounts]")) {
+  for (const table of document.querySelectorAll("[data-blocks], [data-accounts], [data-risk]")) {
     htmx.trigger(table, "book-moved");
   }
 }
@@ -81,6 +82,7 @@ new MutationObserver(showAge).observe(pill, { attributeFilter: ["data-state"] })
 live = connectState({ url: desk.dataset.ws, onChange: paint, onState: linkState });
 watchTicket(() => state, pick);
 watchBlocks(() => state);
+watchHolds();
 setInterval(() => {
   tickAges(state.quotes);
   showAge();

@@ -33,6 +33,7 @@ def _placed(state: BookState, event: ev.BlockPlaced) -> None:
         sl_points=event.sl_points,
         tp_points=event.tp_points,
         expires_at_ms=event.expires_at_ms,
+        parent_id=event.parent_id,
         limit_points=event.limit_points,
         trailing_points=event.trailing_points,
         trailing_step_points=event.trailing_step_points,
@@ -63,6 +64,8 @@ def _allocated(state: BookState, event: ev.BlockAllocated) -> None:
     block.first_ticket_id = event.first_ticket_id
     for name in ("open_steps", "closing_steps", "base_steps", "given_steps"):
         setattr(block, name, np.zeros(served.size, dtype=np.int64))
+    parent = state.blocks.get(block.parent_id) if block.parent_id is not None else None
+    block.parent_given_steps = int(parent.given_steps.sum()) if parent is not None else 0
     state.next_ticket_id = event.first_ticket_id + int(served.size)
     if event.carry.size:
         _keep_carry(state, block.symbol, places, event.carry, event.carry_denominator)

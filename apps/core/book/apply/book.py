@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from apps.core.book import events as ev
 from apps.core.book.apply.shared import Handlers
+from apps.core.book.codec import vec
 from apps.core.book.state import (
     BalanceIntent,
     BookState,
@@ -35,6 +36,11 @@ def _balance_settled(state: BookState, event: ev.BalanceSettled) -> None:
     del state.intents[event.operation_id]
     if event.done:
         state.members.balance_minor[state.index[event.account_id]] += event.amount_minor
+        references = state.risk.references
+        at = references.at(vec([event.account_id]))
+        if at[0] >= 0:
+            references.flowed(at, event.amount_minor)
+            state.risk.forget_cached()
 
 
 def _refused(state: BookState, event: ev.CommandRefused) -> None:

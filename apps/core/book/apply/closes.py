@@ -19,7 +19,7 @@ def _close_requested(state: BookState, event: ev.CloseRequested) -> None:
     block.closing_steps[ordinals] += event.steps
     block.given_steps[ordinals] += event.steps
     if event.detaches:
-        rebase(block)
+        rebase(state, block)
     state.closes[event.close_id] = Close(
         close_id=event.close_id,
         block_id=event.block_id,
@@ -44,7 +44,7 @@ def _close_ended(state: BookState, event: ev.CloseEnded) -> None:
     close = state.closes.pop(event.close_id)
     block = state.blocks[event.block_id]
     block.closing_steps[close.ordinals] -= close.steps
-    rebase(block)
+    rebase(state, block)
     state.end_order(event.close_id, closing=True)
     del state.intents[event.close_id]
 
@@ -55,7 +55,7 @@ def _close_filled(state: BookState, event: ev.CloseFilled) -> None:
     block.closing_steps[close.ordinals] -= close.steps
     block.open_steps[close.ordinals] -= event.steps
     if event.filled_steps != close.order_steps:
-        rebase(block)
+        rebase(state, block)
         state.end_order(event.close_id, closing=True)
     places = block.members[close.ordinals]
     expose(state, block, places, -event.steps, block.open_points)

@@ -15,15 +15,31 @@ from apps.core.book.state import Block, BookingIntent, BookState
 Handlers = dict[type[ev.Event], Callable[[BookState, Any], None]]
 
 
-def rebase(block: Block) -> None:
-    """Partial closes are shared by what is open and not being closed from here on."""
+def rebase(state: BookState, block: Block) -> None:
+    """Partial closes are shared by what is open and not being closed from here on; companions
+    follow from here on too."""
+    _rebase(state, block)
+    for other in state.blocks.values():
+        if other.parent_id == block.block_id:
+            _rebase(state, other)
+
+
+def _rebase(state: BookState, block: Block) -> None:
     block.base_steps = block.open_steps - block.closing_steps
     block.given_steps = np.zeros_like(block.base_steps)
+    parent = state.blocks.get(block.parent_id) if block.parent_id is not None else None
+    block.parent_given_steps = int(parent.given_steps.sum()) if parent is not None else 0
 
 
 def expose(state: BookState, block: Block, places: Vec, steps: Vec, points: int) -> None:
-    exposure = state.exposure(block.symbol)
-    side = "long" if block.side == "buy" else "short"
+    add_exposure(state, block.symbol, block.side, places, steps, points)
+
+
+def add_exposure(
+    state: BookState, symbol: str, side_name: str, places: Vec, steps: Vec, points: int
+) -> None:
+    exposure = state.exposure(symbol)
+    side = "long" if side_name == "buy" else "short"
     np.add.at(getattr(exposure, f"{side}_steps"), places, steps)
     np.add.at(getattr(exposure, f"{side}_cost"), places, steps * points)
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from apps.core.book.commands.base import (
     BalanceKind,
+    DetachMode,
     Expiry,
+    JoinMode,
+    LeaveMode,
     LinkStatus,
     OrderKind,
     Side,
@@ -17,14 +20,18 @@ from apps.core.book.commands.base import (
 )
 from apps.core.book.commands.facts import (
     AccountInfo,
+    AccountTable,
     Inputs,
     MasterMoney,
+    OwnPosition,
     QuoteIn,
     SymbolInfo,
 )
 from apps.core.book.commands.links import (
     AdjustBalance,
+    DetachTickets,
     LinkAccount,
+    LinkAccounts,
     SetLinkStatus,
     SetLinkTerms,
     SetRule,
@@ -50,9 +57,22 @@ from apps.core.book.commands.reports import (
     OpenBook,
     OrderEnded,
     OutsideFill,
+    OwnTicketClosed,
     StopBlock,
     TrailStop,
     TriggerBlock,
+)
+from apps.core.book.commands.risk import (
+    AdvanceStops,
+    FlatReported,
+    HardStop,
+    Heights,
+    LiftStop,
+    ReachLimits,
+    SeePeaks,
+    ServerClosed,
+    SetProtection,
+    StartDay,
 )
 
 Command = (
@@ -65,11 +85,16 @@ Command = (
     | CancelBlock
     | CancelAll
     | LinkAccount
+    | LinkAccounts
     | UnlinkAccount
+    | DetachTickets
     | SetRule
     | SetLinkTerms
     | SetLinkStatus
     | AdjustBalance
+    | SetProtection
+    | HardStop
+    | LiftStop
 )
 Report = (
     OpenBook
@@ -84,12 +109,21 @@ Report = (
     | CancelReported
     | BookingReported
     | BalanceReported
+    | ReachLimits
+    | SeePeaks
+    | StartDay
+    | AdvanceStops
+    | FlatReported
+    | ServerClosed
+    | OwnTicketClosed
 )
 AnyStimulus = Command | Report
 
 __all__ = [
     "AccountInfo",
+    "AccountTable",
     "AdjustBalance",
+    "AdvanceStops",
     "AmendBlock",
     "AnyStimulus",
     "BalanceKind",
@@ -103,25 +137,41 @@ __all__ = [
     "CloseBy",
     "Command",
     "DefineSymbols",
+    "DetachMode",
+    "DetachTickets",
     "ExpireBlock",
     "Expiry",
     "FillReported",
+    "FlatReported",
+    "HardStop",
+    "Heights",
     "Inputs",
+    "JoinMode",
+    "LeaveMode",
+    "LiftStop",
     "LinkAccount",
+    "LinkAccounts",
     "LinkStatus",
     "MasterMoney",
     "OpenBook",
     "OrderEnded",
     "OrderKind",
     "OutsideFill",
+    "OwnPosition",
+    "OwnTicketClosed",
     "PlaceBlock",
     "QuoteIn",
+    "ReachLimits",
     "Report",
     "ReverseBlock",
+    "SeePeaks",
+    "ServerClosed",
     "SetLinkStatus",
     "SetLinkTerms",
+    "SetProtection",
     "SetRule",
     "Side",
+    "StartDay",
     "Stimulus",
     "StopBlock",
     "SymbolInfo",

@@ -12,6 +12,9 @@ OrderKind = Literal["market", "limit", "stop", "stop_limit"]
 BalanceKind = Literal["deposit", "withdrawal", "fee"]
 LinkStatus = Literal["active", "paused", "close_only"]
 Expiry = Literal["gtc", "day", "date"]
+JoinMode = Literal["new_trades_only", "proportional_at_market", "only_losing", "when_flat"]
+LeaveMode = Literal["close_at_market", "keep_tickets", "when_flat"]
+DetachMode = Literal["close_at_market", "keep_tickets"]
 
 
 def order_limit(kind: OrderKind, price_points: int | None, limit_points: int | None) -> int | None:

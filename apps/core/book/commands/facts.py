@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from apps.core.book.codec import Vec
 from apps.core.sessions import Sessions
 
 
@@ -27,8 +28,22 @@ class SymbolInfo(msgspec.Struct, frozen=True, kw_only=True):
     sessions: Sessions = ()
 
 
+class OwnPosition(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """An open position of an account that is no book's: its owner's own."""
+
+    ticket_id: int
+    symbol: str
+    side: Literal["buy", "sell"]
+    steps: int
+    open_points: int
+
+
 class AccountInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A trading account at the moment it joins: what its server said."""
+    """A trading account at the moment it joins: what its server said.
+
+    own_positions: open there and of no block: they count in its equity and its margin.
+    server_seq: the server's events up to here are in these figures.
+    """
 
     account_id: int
     login: int
@@ -36,6 +51,29 @@ class AccountInfo(msgspec.Struct, frozen=True, kw_only=True):
     currency_digits: int
     leverage: int
     balance_minor: int
+    own_positions: list[OwnPosition] = []
+    server_seq: int = 0
+
+
+class AccountTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Many trading accounts as vectors, ordered by account id.
+
+    `currency` indexes `currencies`, whose money has `currency_digits`. holds: 1 where the account
+    has positions of its own, which a bulk joining does not take up.
+    """
+
+    account_ids: Vec
+    logins: Vec
+    currency: Vec
+    leverage: Vec
+    balance_minor: Vec
+    holds: Vec
+    currencies: list[str]
+    currency_digits: list[int]
+
+    @property
+    def size(self) -> int:
+        return int(self.account_ids.size)
 
 
 class QuoteIn(msgspec.Struct, frozen=True, array_like=True):
@@ -55,11 +93,18 @@ class MasterMoney(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Inputs(msgspec.Struct, kw_only=True):
-    """Everything outside the book that a decision may look at, and is recorded with it."""
+    """Everything outside the book that a decision may look at, and is recorded with it.
+
+    accounts: those of a bulk joining. edition: of the book's own rules, so that a record is decided
+    again as it was: from 1 on, flows tell the equity before them and free margin counts shares on
+    their way.
+    """
 
     now_ms: int
     quotes: dict[str, QuoteIn] = {}
     account: AccountInfo | None = None
+    accounts: AccountTable | None = None
+    edition: int = 0
     master: MasterMoney | None = None
     quote_max_age_ms: int = 15_000
     margin_level_min_pct: int = 100

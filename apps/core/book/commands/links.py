@@ -3,22 +3,70 @@
 from __future__ import annotations
 
 from apps.core.allocation.rule import Rule
-from apps.core.book.commands.base import BalanceKind, LinkStatus, Stimulus
+from apps.core.book.codec import Vec
+from apps.core.book.commands.base import (
+    BalanceKind,
+    DetachMode,
+    JoinMode,
+    LeaveMode,
+    LinkStatus,
+    Stimulus,
+)
+from apps.core.book.risk.settings import Party
 from apps.core.book.terms import NO_TERMS, LinkTerms
 
 
 class LinkAccount(Stimulus, frozen=True, kw_only=True, tag="link_account"):
-    """Let an account take part in blocks from now on. The engine adds what its server says."""
+    """Let an account take part. The engine adds what its server says of it.
+
+    mode new_trades_only: in blocks from now on. proportional_at_market: also in what is open, at
+    today's price: a companion block beside every open block. only_losing: likewise, but only
+    beside blocks that stand at a loss now (it enters better than the group did). when_flat: from
+    the first moment on at which nothing of the book is open. token: of a quoted joining, that must
+    still hold.
+    """
 
     account_id: int
     terms: LinkTerms | None = None
+    mode: JoinMode = "new_trades_only"
+    token: str = ""
+    placed_by: str = ""
+
+
+class LinkAccounts(Stimulus, frozen=True, kw_only=True, tag="link_accounts"):
+    """Let many accounts take part, in one record: account_ids ascending, each once.
+
+    Only new_trades_only and when_flat: whoever takes over open positions is quoted its own cost.
+    """
+
+    account_ids: Vec
+    mode: JoinMode = "new_trades_only"
     placed_by: str = ""
 
 
 class UnlinkAccount(Stimulus, frozen=True, kw_only=True, tag="unlink_account"):
-    """Take an account out: its tickets are closed at the market, then it is detached."""
+    """Take an account out.
+
+    close_at_market: its tickets are closed now, then it is detached. keep_tickets: they leave the
+    book as they are, into the account's own care. when_flat: it only closes with the others from
+    now on, and is detached when nothing of it is left.
+    """
 
     account_id: int
+    mode: LeaveMode = "close_at_market"
+    placed_by: str = ""
+
+
+class DetachTickets(Stimulus, frozen=True, kw_only=True, tag="detach_tickets"):
+    """Take tickets of one account out of their blocks; the account goes on following.
+
+    ticket_ids empty: all that it has open. close_at_market: closed now, on that account alone.
+    keep_tickets: still open on the server, but no longer the manager's.
+    """
+
+    account_id: int
+    ticket_ids: list[int] = []
+    mode: DetachMode = "close_at_market"
     placed_by: str = ""
 
 
@@ -39,10 +87,14 @@ class SetLinkTerms(Stimulus, frozen=True, kw_only=True, tag="set_link_terms"):
 
 
 class SetLinkStatus(Stimulus, frozen=True, kw_only=True, tag="set_link_status"):
-    """Pause, restrict to closing, or resume one link. What it holds stays and closes with all."""
+    """Pause, restrict to closing, or resume one link. What it holds stays and closes with all.
+
+    An investor resumes only what an investor has restricted.
+    """
 
     account_id: int
     status: LinkStatus
+    party: Party = "manager"
     placed_by: str = ""
 
 

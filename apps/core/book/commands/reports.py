@@ -123,3 +123,15 @@ class BalanceReported(Stimulus, frozen=True, kw_only=True, tag="balance"):
     done: bool
     code: str = ""
     raw: str = ""
+
+
+class OwnTicketClosed(Stimulus, frozen=True, kw_only=True, tag="own_ticket_closed"):
+    """The account's owner closed (part of) a ticket that it had taken out of the book."""
+
+    ticket_id: int
+    deal_id: str
+    steps: int
+    price_points: int
+    pnl_minor: int
+    server_seq: int
+    at_ms: int

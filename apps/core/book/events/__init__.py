@@ -36,23 +36,49 @@ from apps.core.book.events.closes import (
     CloseRequested,
 )
 from apps.core.book.events.links import (
+    JoinDecided,
+    JoinShare,
     LinkStatusSet,
     LinkTermsSet,
     MemberDetached,
     MemberDetaching,
     MemberLinked,
+    MembersActivated,
+    MembersLinked,
+    OwnTicketReduced,
     RuleSet,
+    TicketsReleased,
+)
+from apps.core.book.events.risk import (
+    DayStarted,
+    FlatAnswered,
+    FlatAsked,
+    MasterFlowed,
+    MasterReferenceStarted,
+    PeaksSeen,
+    ProtectionSet,
+    ReferencesStarted,
+    SharesWithdrawn,
+    StopLifted,
+    StopsAdvanced,
+    StopTriggered,
+    TicketClosedByServer,
 )
 
 Event = (
     BookOpened
     | SymbolDefined
     | MemberLinked
+    | MembersLinked
+    | JoinDecided
+    | MembersActivated
     | RuleSet
     | LinkTermsSet
     | LinkStatusSet
     | MemberDetaching
     | MemberDetached
+    | TicketsReleased
+    | OwnTicketReduced
     | BlockPlaced
     | BlockAmended
     | StopTrailed
@@ -71,6 +97,19 @@ Event = (
     | BalanceRequested
     | BalanceSettled
     | CommandRefused
+    | ProtectionSet
+    | ReferencesStarted
+    | MasterReferenceStarted
+    | MasterFlowed
+    | PeaksSeen
+    | DayStarted
+    | StopTriggered
+    | SharesWithdrawn
+    | StopsAdvanced
+    | FlatAsked
+    | FlatAnswered
+    | StopLifted
+    | TicketClosedByServer
 )
 
 __all__ = [
@@ -92,14 +131,33 @@ __all__ = [
     "CloseFilled",
     "CloseRequested",
     "CommandRefused",
+    "DayStarted",
     "Event",
+    "FlatAnswered",
+    "FlatAsked",
+    "JoinDecided",
+    "JoinShare",
     "LinkStatusSet",
     "LinkTermsSet",
+    "MasterFlowed",
+    "MasterReferenceStarted",
     "MemberDetached",
     "MemberDetaching",
     "MemberLinked",
+    "MembersActivated",
+    "MembersLinked",
     "OrderPartlyFilled",
+    "OwnTicketReduced",
+    "PeaksSeen",
+    "ProtectionSet",
+    "ReferencesStarted",
     "RuleSet",
+    "SharesWithdrawn",
+    "StopLifted",
     "StopTrailed",
+    "StopTriggered",
+    "StopsAdvanced",
     "SymbolDefined",
+    "TicketClosedByServer",
+    "TicketsReleased",
 ]

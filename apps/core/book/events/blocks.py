@@ -18,8 +18,9 @@ class BlockPlaced(BookEvent, frozen=True, kw_only=True, tag="block_placed"):
 
     manual_accounts, manual_steps: lots set by hand for this order alone. limit_points: of a
     stop-limit, whose price_points are the stop. origin: empty, "outside" for a trade that appeared
-    on the master, "late" for a fill after its order's end, "reverse". `reverses`: the block that
-    has to be closed first.
+    on the master, "late" for a fill after its order's end, "reverse", or "join" for what a joining
+    account takes over of the open block `parent_id`: its companion, closed with it in the same
+    part. `reverses`: the block that has to be closed first.
     """
 
     block_id: UUID
@@ -39,6 +40,7 @@ class BlockPlaced(BookEvent, frozen=True, kw_only=True, tag="block_placed"):
     tp_points: int | None = None
     expires_at_ms: int | None = None
     origin: str = ""
+    parent_id: UUID | None = None
     limit_points: int | None = None
     trailing_points: int | None = None
     trailing_step_points: int | None = None

@@ -41,6 +41,8 @@ class BalanceRequested(BookEvent, frozen=True, kw_only=True, tag="balance_reques
 
 
 class BalanceSettled(BookEvent, frozen=True, kw_only=True, tag="balance_settled"):
+    """equity_minor: the account's just before, at the last quotes; None: not known."""
+
     operation_id: UUID
     account_id: int
     kind: BalanceKind
@@ -50,6 +52,7 @@ class BalanceSettled(BookEvent, frozen=True, kw_only=True, tag="balance_settled"
     code: str
     raw: str
     at_ms: int
+    equity_minor: int | None = None
 
 
 class CommandRefused(BookEvent, frozen=True, kw_only=True, tag="command_refused"):

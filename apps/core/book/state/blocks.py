@@ -59,6 +59,10 @@ class Block(msgspec.Struct, kw_only=True):
     sl_points: int | None = None
     tp_points: int | None = None
     expires_at_ms: int | None = None
+    parent_id: UUID | None = None
+    """A companion's: the block that it is closed with, in the same part."""
+    parent_given_steps: int = 0
+    """Of the parent's `given_steps`, what was given before this companion followed."""
     limit_points: int | None = None
     trailing_points: int | None = None
     trailing_step_points: int | None = None

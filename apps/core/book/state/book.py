@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 
 from apps.core.allocation import Rule
-from apps.core.book.codec import Vec
-from apps.core.book.commands import AccountInfo, SymbolInfo
+from apps.core.book.codec import Vec, vec
+from apps.core.book.commands import AccountInfo, AccountTable, SymbolInfo
 from apps.core.book.state.blocks import Block, Close
 from apps.core.book.state.intents import Intent
 from apps.core.book.state.members import (
@@ -20,7 +20,9 @@ from apps.core.book.state.members import (
     Group,
     Grouped,
     Members,
+    OwnTicket,
 )
+from apps.core.book.state.risk import RiskState
 from apps.core.book.terms import NO_TERMS, LinkTerms
 from apps.core.errors import NotFoundError
 from apps.core.sessions import Sessions
@@ -50,6 +52,9 @@ class BookState(msgspec.Struct, dict=True):
     rule: Rule | None = None
     defaults: LinkTerms = NO_TERMS
     terms: dict[int, LinkTerms] = {}
+    risk: RiskState = msgspec.field(default_factory=RiskState)
+    own_tickets: dict[int, OwnTicket] = {}
+    """By ticket id, of members that are not detached."""
     ended_orders: dict[UUID, bool] = {}
     """Orders that ended before they were filled whole, the last of them: was it a closing one?"""
 
@@ -189,6 +194,69 @@ class BookState(msgspec.Struct, dict=True):
 
     def add_member(self, account: AccountInfo) -> int:
         """Append a member, or revive a detached one with its carry at zero; its place."""
+        at = self._add_row(account)
+        for own in account.own_positions:
+            self.own_tickets[own.ticket_id] = OwnTicket(
+                account_id=account.account_id,
+                symbol=own.symbol,
+                side=own.side,
+                steps=own.steps,
+                open_points=own.open_points,
+                since_seq=account.server_seq,
+            )
+            self._expose_own(at, self.own_tickets[own.ticket_id], own.steps)
+        return at
+
+    def _expose_own(self, at: int, ticket: OwnTicket, steps: int) -> None:
+        exposure = self.exposure(ticket.symbol)
+        side = "long" if ticket.side == "buy" else "short"
+        getattr(exposure, f"{side}_steps")[at] += steps
+        getattr(exposure, f"{side}_cost")[at] += steps * ticket.open_points
+
+    def drop_own_tickets(self, account_id: int) -> None:
+        """A detached account's own tickets are nothing of this book's any more."""
+        mine = [key for key, one in self.own_tickets.items() if one.account_id == account_id]
+        for key in mine:
+            ticket = self.own_tickets.pop(key)
+            self._expose_own(self.index[account_id], ticket, -ticket.steps)
+
+    def add_members(self, table: AccountTable) -> Vec:
+        """`add_member` for many, in one pass; their places."""
+        members, size = self.members, self.members.size
+        numbers = np.array(
+            [
+                self.currency_place(name, digits)
+                for name, digits in zip(table.currencies, table.currency_digits, strict=True)
+            ],
+            dtype=np.int64,
+        )
+        columns = {
+            "account_ids": table.account_ids,
+            "logins": table.logins,
+            "currency": numbers[table.currency],
+            "leverage": table.leverage,
+            "balance_minor": table.balance_minor,
+            "status": np.full(table.size, ACTIVE, dtype=np.int64),
+        }
+        is_old = np.isin(table.account_ids, members.account_ids)
+        old = self.places(table.account_ids[is_old]) if is_old.any() else vec()
+        for name, values in columns.items():
+            getattr(members, name)[old] = values[is_old]
+            setattr(members, name, np.concatenate((getattr(members, name), values[~is_old])))
+        new = members.size - size
+        for exposure in self.exposures.values():
+            for name in exposure.__struct_fields__:
+                setattr(exposure, name, np.pad(getattr(exposure, name), (0, new)))
+        for carry in self.carries.values():
+            carry.numerators[old] = 0
+            carry.numerators = np.pad(carry.numerators, (0, new))
+        for account_id in table.account_ids[is_old].tolist():
+            self.set_terms(account_id, None)
+        for cached in ("_groups", "_index", "_sorted", "_terms"):
+            self.__dict__.pop(cached, None)
+        return self.places(table.account_ids)
+
+    def _add_row(self, account: AccountInfo) -> int:
         members = self.members
         place = self.currency_place(account.currency, account.currency_digits)
         row = {

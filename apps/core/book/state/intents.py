@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from apps.core.book.codec import Vec
+from apps.core.book.codec import Vec, vec
 from apps.core.book.commands import BalanceKind, Side
 
 
@@ -64,4 +64,17 @@ class BalanceIntent(msgspec.Struct, frozen=True, kw_only=True, tag="balance"):
     comment: str
 
 
-Intent = SubmitIntent | CancelIntent | BookingIntent | BalanceIntent
+class FlatIntent(msgspec.Struct, frozen=True, kw_only=True, tag="flat"):
+    """Ask the server which of these accounts (aligned with their logins) hold tickets of this
+    book. `is_master`: for the book's own stop, so they are all of its accounts. `kept_tickets`:
+    ids of tickets that left their blocks and are their owners' now."""
+
+    check_id: UUID
+    book_no: int
+    account_ids: Vec
+    logins: Vec
+    is_master: bool = False
+    kept_tickets: Vec = msgspec.field(default_factory=vec)
+
+
+Intent = SubmitIntent | CancelIntent | BookingIntent | BalanceIntent | FlatIntent

@@ -9,8 +9,14 @@ import numpy as np
 
 from apps.core.allocation import Carry
 from apps.core.book.codec import Vec, vec
+from apps.core.book.commands import Side
 
-ACTIVE, DETACHING, DETACHED, PAUSED, CLOSE_ONLY = 0, 1, 2, 3, 4
+ACTIVE, DETACHING, DETACHED, PAUSED, CLOSE_ONLY, BLOCKED, WAITING, LEAVING = range(8)
+"""WAITING joins when the book is flat; LEAVING only closes, and is detached when it is flat."""
+GOING = (DETACHING, LEAVING)
+"""On their way out: detached as soon as nothing of theirs is open."""
+OUT = (DETACHED, DETACHING, WAITING, LEAVING)
+"""No participants of new orders."""
 STATUS_OF = {"active": ACTIVE, "paused": PAUSED, "close_only": CLOSE_ONLY}
 
 
@@ -63,6 +69,18 @@ class Members(msgspec.Struct):
     @property
     def size(self) -> int:
         return int(self.account_ids.size)
+
+
+class OwnTicket(msgspec.Struct, kw_only=True):
+    """A position in the account's own care: it counts in the account's exposure, in no block."""
+
+    account_id: int
+    symbol: str
+    side: Side
+    steps: int
+    open_points: int
+    since_seq: int = 0
+    """The server's events up to here are in these figures."""
 
 
 class Exposure(msgspec.Struct):

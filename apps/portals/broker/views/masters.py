@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from decimal import Decimal
 from uuid import UUID
 
 from django.contrib import messages
@@ -15,8 +16,15 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from apps.accounts.access import require_role
 from apps.accounts.models import Link, Master
 from apps.core.errors import ProrataError
+from apps.engine.client import JoinQuote
 from apps.portals.broker.forms import LinkForm
-from apps.portals.broker.linking import link_account, set_public
+from apps.portals.broker.linking import (
+    TAKES_OVER,
+    account_to_link,
+    link_account,
+    quote_link,
+    set_public,
+)
 from apps.portals.broker.overview import master_lines
 from apps.portals.broker.page import ADMIN, STAFF, context, request_id, show_error, user_of
 from tenants.door import current_broker
@@ -43,26 +51,50 @@ def master(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_POST
 @require_role(*ADMIN)
 def link(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """POST: an account joins the master."""
+    """POST: an account joins the master; where it takes over open positions, quoted first."""
     found = get_object_or_404(
         Master.objects.select_related("account__server"), public_id=public_id, is_active=True
     )
     form = LinkForm(request.POST, master=found)
-    if form.is_valid():
-        try:
-            made = link_account(current_broker(), found, user_of(request), **form.cleaned_data)
-        except ProrataError as error:
-            show_error(form, error)
-            if error.status not in (503, 504):  # an unknown outcome is settled by the same id
-                fresh = request.POST.copy()
-                fresh["command_id"] = str(uuid.uuid4())
-                form.data = fresh
-            return _master_page(request, found, form, status=error.status)
-        messages.success(
-            request, _("Account %(login)s follows now.") % {"login": made.account.login}
+    if not form.is_valid():
+        return _master_page(request, found, form, status=400)
+    wanted = dict(form.cleaned_data)
+    mode, token = wanted.pop("mode"), wanted.pop("token")
+    broker = current_broker()
+    try:
+        account = account_to_link(found, user_of(request), **wanted)
+        if mode in TAKES_OVER and not token:
+            quote = quote_link(broker, found, account, mode)
+            asked = _asked_again(request, found, account=str(account.pk), token=quote.token)
+            return _master_page(request, found, asked, quote=quote)
+        made = link_account(
+            broker,
+            found,
+            user_of(request),
+            account,
+            command_id=wanted["command_id"],
+            mode=mode,
+            token=token,
         )
-        return redirect("broker:master", public_id=public_id)
-    return _master_page(request, found, form, status=400)
+    except ProrataError as error:
+        show_error(form, error)
+        if error.status not in (503, 504):  # an unknown outcome is settled by the same id
+            again = _asked_again(request, found, command_id=str(uuid.uuid4()), token="")
+            form.data = again.data
+        return _master_page(request, found, form, status=error.status)
+    said = _("Account %(login)s follows now.")
+    if mode == "when_flat":
+        said = _("Account %(login)s takes part from the first moment at which nothing is open.")
+    messages.success(request, said % {"login": made.account.login})
+    return redirect("broker:master", public_id=public_id)
+
+
+def _asked_again(request: HttpRequest, found: Master, **changed: str) -> LinkForm:
+    """The form as it was sent, with what has changed."""
+    data = request.POST.copy()
+    for name, value in changed.items():
+        data[name] = value
+    return LinkForm(data, master=found)
 
 
 @require_POST
@@ -77,7 +109,11 @@ def publish(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 
 def _master_page(
-    request: HttpRequest, found: Master, form: LinkForm, status: int = 200
+    request: HttpRequest,
+    found: Master,
+    form: LinkForm,
+    status: int = 200,
+    quote: JoinQuote | None = None,
 ) -> HttpResponse:
     links = (
         Link.objects.filter(master=found)
@@ -92,8 +128,21 @@ def _master_page(
             "broker:masters",
             master=found,
             form=form,
+            quote=quote,
+            quote_rows=_quote_rows(quote),
             page=Paginator(links, PER_PAGE).get_page(request.GET.get("page")),
             record=found.track_records.order_by("-pk").first(),
         ),
         status=status,
     )
+
+
+def _quote_rows(quote: JoinQuote | None) -> list[dict[str, object]]:
+    return [
+        {
+            "row": row,
+            "price": Decimal(row.price_points).scaleb(-row.digits),
+            "parent_price": Decimal(row.parent_points).scaleb(-row.digits),
+        }
+        for row in (quote.rows if quote is not None else [])
+    ]

@@ -18,6 +18,7 @@ from apps.core.errors import InputError, NotFoundError, ProrataError, Unavailabl
 from apps.engine.client import Frame, QuoteView, latest_frame, latest_quotes
 from apps.portals.manager.book import desk_of, nav
 from apps.portals.manager.forms import TicketForm
+from apps.portals.manager.views.risk import risk_table
 from apps.portals.manager.views.tables import accounts_page, blocks_page
 from tenants.door import current_broker
 
@@ -78,6 +79,7 @@ def terminal(request: HttpRequest, book_id: UUID) -> HttpResponse:
         "pending_blocks": blocks_page(request, desk, "pending"),
         "journal": blocks_page(request, desk, "journal"),
         "accounts": accounts_page(request, desk),
+        "risk": risk_table(desk),
     }
     return render(request, "manager/terminal.html", context)
 
