@@ -12,7 +12,12 @@ app.conf.beat_schedule = {
         "task": "platform.ensure_schedules",
         "schedule": 60.0,
         "options": {"headers": {"_schema_name": "public"}},
-    }
+    },
+    "platform: revenue": {
+        "task": "platform.revenue",
+        "schedule": 3600.0,
+        "options": {"headers": {"_schema_name": "public"}},
+    },
 }
 app.autodiscover_tasks()
 app.autodiscover_tasks(["config"])

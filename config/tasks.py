@@ -1,4 +1,5 @@
-"""The platform's own recurring job: every broker has its schedule, new ones within a minute."""
+"""The platform's own recurring jobs: every broker has its schedule, new ones within a minute; what
+brokers use is measured, reported and paid for."""
 
 from __future__ import annotations
 
@@ -6,8 +7,11 @@ from celery import shared_task
 
 from apps.accounts.schedule import ensure_schedule as ensure_notices
 from apps.billing.schedules import ensure_schedules
+from apps.billing.selectors.usage import usage_now
 from apps.leaderboards.schedule import ensure_schedule
 from tenants.door import all_brokers
+from tenants.revenue.contracts import advance
+from tenants.revenue.usage import measure_all, report_due
 
 
 @shared_task(name="platform.ensure_schedules")
@@ -19,3 +23,10 @@ def ensure_all_schedules() -> int:
         ensure_schedule(slug)
         ensure_notices(slug)
     return len(slugs)
+
+
+@shared_task(name="platform.revenue")
+def keep_revenue() -> str:
+    """Measure usage, move contracts whose time is over, report finished days."""
+    brokers, moved = measure_all(usage_now), advance()
+    return f"{brokers} brokers measured, {moved} contracts moved, {report_due()} days reported"

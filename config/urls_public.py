@@ -4,6 +4,7 @@ from django.conf import settings
 from django.urls import include, path
 
 from apps.engine.status import engine_status
+from tenants.revenue.views import stripe_webhook
 from tenants.site.facts import EngineFacts
 from tenants.site.status import StatusView
 
@@ -33,5 +34,7 @@ urlpatterns = [
         StatusView.as_view(provider=status_of, show_names=settings.DEBUG, as_json=True),
         name="status_json",
     ),
+    path("billing/stripe", stripe_webhook, name="stripe_webhook"),
+    path("staff/", include("tenants.revenue.urls")),
     path("", include("tenants.site.urls")),
 ]

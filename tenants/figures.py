@@ -1,15 +1,17 @@
 """Figures for people: money, prices, lots, percentages, ages as text.
 
 Input is exact (int minor units, int points, int steps, Decimal); nothing here rounds money. The
-separators are Django's for the active language; static/js/format.js writes the same text.
+separators are CLDR's for the active language; static/js/format.js writes the same text.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from django.utils.formats import get_format
+from babel import Locale
+from django.utils.translation import get_language, to_locale
 
 MINUS = "\N{MINUS SIGN}"
 # ISO 4217 currencies whose minor unit is not a hundredth.
@@ -25,8 +27,14 @@ class Marks:
 
 
 def active_marks() -> Marks:
-    """The separators of the active language."""
-    return Marks(str(get_format("DECIMAL_SEPARATOR")), str(get_format("THOUSAND_SEPARATOR")))
+    """The separators of the active language, for Western digits in every language."""
+    return _marks(get_language() or "en")
+
+
+@functools.cache
+def _marks(language: str) -> Marks:
+    symbols = Locale.parse(to_locale(language)).number_symbols["latn"]
+    return Marks(symbols["decimal"], symbols["group"])
 
 
 def currency_digits(currency: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.management import call_command
@@ -15,6 +16,7 @@ from django_tenants.utils import schema_exists
 from tenants.door import TEMPLATE, all_brokers, broker_schema, check_slug, public_schema
 from tenants.errors import TenantError
 from tenants.models import Brand, Broker, Domain
+from tenants.revenue.contracts import start_trial
 from tenants.storage import leave_room_for_updates
 
 
@@ -85,6 +87,8 @@ def create_broker(new: NewBroker) -> Broker:
             broker.create_schema(check_if_exists=True, verbosity=0)
             leave_room_for_updates(new.slug)
             _create_admin(new)
+            if settings.TRIAL_DAYS:
+                start_trial(broker, settings.TRIAL_DAYS, "platform")
     return broker
 
 

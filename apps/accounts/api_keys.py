@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from apps.accounts.audit import audit
 from apps.accounts.models import ApiKey, User
+from apps.accounts.standing import Capability, require
 from apps.core.errors import InputError
 
 _KEY = re.compile(r"prk_(?P<prefix>[a-z0-9]{8})_(?P<secret>[A-Za-z0-9_\-]{43})")
@@ -36,8 +37,10 @@ def create_key(
 ) -> tuple[ApiKey, str]:
     """The key's row and its text, which is nowhere afterwards.
 
-    Raises InputError: scopes_invalid, expiry_past, owner_inactive, name_missing.
+    Raises InputError: scopes_invalid, expiry_past, owner_inactive, name_missing; ForbiddenError of
+    the broker's standing.
     """
+    require(Capability.GROW)
     wanted = sorted(set(scopes))
     if not wanted or not set(wanted) <= set(ApiKey.Scope.values):
         raise InputError("scopes_invalid", "A key has one or more of the scopes read and trade.")

@@ -9,7 +9,7 @@ import json
 
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from apps.billing.services.queue import ACCRUE, ATTEND, COLLECT, DELIVER, RUN_FEES
+from apps.billing.services.queue import ACCRUE, ATTEND, COLLECT, DELIVER, ISSUE, RUN_FEES
 from tenants.door import all_brokers, public_schema
 from tenants.models import Broker
 from tenants.schedules import keep_job
@@ -23,7 +23,9 @@ def ensure_schedules() -> list[str]:
         for broker in Broker.objects.filter(schema_name__in=slugs).order_by("id"):
             names += _for_broker(broker)
         (
-            PeriodicTask.objects.filter(task__in=[RUN_FEES, ACCRUE, ATTEND, COLLECT, DELIVER])
+            PeriodicTask.objects.filter(
+                task__in=[RUN_FEES, ACCRUE, ATTEND, COLLECT, DELIVER, ISSUE]
+            )
             .exclude(name__in=names)
             .delete()
         )
@@ -40,6 +42,7 @@ def _for_broker(broker: Broker) -> list[str]:
         ATTEND: {"crontab": None, "interval": minutely},
         COLLECT: {"crontab": None, "interval": often},
         DELIVER: {"crontab": None, "interval": often},
+        ISSUE: {"crontab": None, "interval": often},
     }
     names = []
     for task, when in jobs.items():

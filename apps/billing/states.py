@@ -59,6 +59,8 @@ DELIVERY: Table = {
     ("sending", "retry"): "queued",
     ("sending", "failed"): "failed",
     ("failed", "requeue"): "queued",
+    ("sent", "bounced"): "bounced",
+    ("bounced", "requeue"): "queued",
 }
 
 

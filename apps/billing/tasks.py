@@ -14,7 +14,16 @@ from apps.billing.services.collect import collect_due as collect
 from apps.billing.services.events import settle_events
 from apps.billing.services.mail import deliver_due as deliver
 from apps.billing.services.notices import notify_due
-from apps.billing.services.queue import ACCRUE, ATTEND, COLLECT, DELIVER, NOTIFY, RUN_FEES
+from apps.billing.services.queue import (
+    ACCRUE,
+    ATTEND,
+    COLLECT,
+    DELIVER,
+    ISSUE,
+    NOTIFY,
+    RUN_FEES,
+)
+from apps.billing.services.run_documents import issue_missing_documents
 from apps.billing.services.runs import RunResult, run_fees
 
 
@@ -27,6 +36,7 @@ def run_fees_task(period: str | None = None, actor_id: int | None = None) -> str
         return f"{broker.slug}: {[_said(result) for result in run_ended()]}"
     actor = User.objects.filter(pk=actor_id).first() if actor_id else None
     result = run_fees(period_of(period, ZoneInfo(broker.time_zone)), actor=actor)
+    issue_missing_documents(broker)
     return f"{broker.slug} {_said(result)}"
 
 
@@ -58,6 +68,13 @@ def deliver_due() -> str:
     """Send the documents that wait."""
     broker = broker_now()
     return f"{broker.slug}: {deliver()}"
+
+
+@shared_task(name=ISSUE)
+def issue_documents() -> str:
+    """Remittances, invoices and summaries that a posted run lacks."""
+    broker = broker_now()
+    return f"{broker.slug}: {len(issue_missing_documents(broker))} documents"
 
 
 @shared_task(name=NOTIFY)

@@ -6,6 +6,7 @@
     UnknownOutcomeError  `no_answer`: sent, not answered in time. Ask again with the SAME command
                          id: the first outcome comes back, or the command is executed now, once
     RejectedError, ConflictError, NotFoundError, InputError: as the book decided
+    ForbiddenError       a new block while the broker's standing is read only or suspended
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ import msgspec
 import redis
 from django.conf import settings
 
+from apps.accounts.standing import Capability, require
 from apps.core import errors
 from apps.core.book.codec import encode
-from apps.core.book.commands import Command, HardStop, LinkAccount, PlaceBlock
+from apps.core.book.commands import Command, HardStop, LinkAccount, PlaceBlock, ReverseBlock
 from apps.engine import channels
 from apps.engine.messages import (
     Failure,
@@ -49,6 +51,8 @@ __all__ = [
 ]
 
 _DEFAULT_TIMEOUT_S = 5.0
+OPENING = (PlaceBlock, ReverseBlock)  # what a broker's standing may forbid
+_encoder = msgspec.msgpack.Encoder()
 _replies = msgspec.msgpack.Decoder(Reply)
 _frames = msgspec.msgpack.Decoder(Frame)
 _quotes = msgspec.msgpack.Decoder(QuoteFrame)
@@ -69,6 +73,8 @@ def execute(
     broker: str, book_id: uuid.UUID, command: Command, *, timeout_s: float = _DEFAULT_TIMEOUT_S
 ) -> Outcome:
     """Have the book execute `command`; its committed outcome. Errors: see the module."""
+    if isinstance(command, OPENING):
+        require(Capability.OPEN)
     reply = _ask(broker, book_id, command, "execute", timeout_s)
     if reply.outcome is None:
         raise errors.UnknownOutcomeError("bad_answer", "The engine's answer holds no outcome.")
@@ -79,6 +85,7 @@ def preview(
     broker: str, book_id: uuid.UUID, command: PlaceBlock, *, timeout_s: float = _DEFAULT_TIMEOUT_S
 ) -> Preview:
     """What the book would decide now for `command`. Nothing is written or reserved."""
+    require(Capability.OPEN)
     reply = _ask(broker, book_id, command, "preview", timeout_s)
     if reply.preview is None:
         raise errors.UnavailableError("bad_answer", "The engine's answer holds no preview.")

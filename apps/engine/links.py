@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from apps.accounts.audit import audit
 from apps.accounts.models import Link, Master, TradingAccount, User
+from apps.accounts.standing import Capability, require
 from apps.core.book.codec import vec
 from apps.core.book.commands import JoinMode, LinkAccount, LinkAccounts
 from apps.core.book.terms import terms_from_json
@@ -58,10 +59,11 @@ def join(
 ) -> Joined:
     """Let `account` follow `master`; the link, active once the journal says so.
 
-    Raises ConflictError("account_linked") when it follows another master; whatever the engine
-    answers. After UnknownOutcomeError the link may still be `invited`: call again. A refusal ends
-    a link that was made for it.
+    Raises ConflictError("account_linked") when it follows another master; ForbiddenError of the
+    broker's standing; whatever the engine answers. After UnknownOutcomeError the link may still be
+    `invited`: call again. A refusal ends a link that was made for it.
     """
+    require(Capability.GROW)
     joining = joining or Joining()
     link, is_new = _invited(master, account, actor, joining)
     params = joining.terms or link.params
@@ -98,6 +100,7 @@ def join_many(
     nobody, NotFoundError "account_unknown", ConflictError "account_linked"; whatever the engine
     answers.
     """
+    require(Capability.GROW)
     wanted = list(account_ids)
     ids = _invite_many(master, wanted, actor) if wanted else _invited_ids(master)
     if not ids:

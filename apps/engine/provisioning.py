@@ -16,6 +16,7 @@ from django.db import transaction
 
 from apps.accounts.audit import audit
 from apps.accounts.models import TradingAccount, TradingServer, User
+from apps.accounts.standing import Capability, require
 from apps.core.errors import RejectedError, UnknownOutcomeError
 from apps.servers.acks import Rejected, Unknown
 from apps.servers.base import TradingServer as Adapter
@@ -59,8 +60,9 @@ def open_account(
     """Open an account on `server` and record it. Repeating the same `command_id` opens no second.
 
     Raises RejectedError with the server's code; UnknownOutcomeError when it did not answer (call
-    again with the same `command_id`).
+    again with the same `command_id`); ForbiddenError of the broker's standing.
     """
+    require(Capability.GROW)
     (account,) = open_accounts(
         server,
         [CreateAccount(command_id=command_id, kind=kind, currency=currency, leverage=leverage,

@@ -26,6 +26,7 @@ from apps.leaderboards.ranking import MIN_TRADES
 from apps.widgets.limits import limited
 from apps.widgets.sparkline import points
 from tenants.context import tokens_for
+from tenants.standing import Capability, refusal
 
 THEMES = ("light", "dark")
 STALE_AFTER_S = 1800
@@ -55,7 +56,8 @@ def leaderboard(request: HttpRequest) -> HttpResponse:
     """GET /widgets/leaderboard?theme=&limit=: public masters only, no cookie read or set."""
     wanted = widget_settings()
     limit = _limit(request, wanted)
-    rows = [_shown(row, wanted) for row in board(limit)] if wanted.enabled else []
+    enabled = wanted.enabled and refusal(Capability.PUBLISH) is None
+    rows = [_shown(row, wanted) for row in board(limit)] if enabled else []
     as_of = rows[0]["row"].as_of if rows else None
     theme = request.GET.get("theme", "")
     response = render(
@@ -63,7 +65,7 @@ def leaderboard(request: HttpRequest) -> HttpResponse:
         "widgets/leaderboard.html",
         {
             "rows": rows,
-            "enabled": wanted.enabled,
+            "enabled": enabled,
             "show_aum": wanted.show_aum,
             "as_of": as_of,
             "stale": as_of is not None and (timezone.now() - as_of).total_seconds() > STALE_AFTER_S,

@@ -4,5 +4,6 @@ from config.settings.apps import *  # noqa: F403
 from config.settings.database import *  # noqa: F403
 from config.settings.logs import *  # noqa: F403
 from config.settings.people import *  # noqa: F403
+from config.settings.revenue import *  # noqa: F403
 from config.settings.security import *  # noqa: F403
 from config.settings.work import *  # noqa: F403

@@ -21,6 +21,7 @@ PUBLIC_HOST: str = env.str("PUBLIC_HOST", default="localhost")
 SHARED_APPS = [
     "django_tenants",
     "tenants",
+    "tenants.revenue",
     *(["daphne"] if "runserver" in sys.argv else []),  # its import costs every process 0.8 s
     "channels",
     "django.contrib.contenttypes",

@@ -1,4 +1,7 @@
-"""Front-end packages: `npm ci`, then the files we serve go to static/vendor/ with a manifest."""
+"""Front-end packages: `npm ci`, then the files we serve go to static/vendor/ with a manifest.
+
+Fonts come packed (woff) and are unpacked once here: a PDF renderer would do it at every start.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,20 @@ VENDOR = ROOT / "static" / "vendor"
 MANIFEST = VENDOR / "manifest.json"
 # package → files of its published form → name under static/vendor/
 FILES = {
+    # One whole font per script and weight: a PDF holds a font by its name, and parts of one font
+    # under one name would be mixed up in it.
+    "@expo-google-fonts/noto-sans": {
+        "400Regular/NotoSans_400Regular.ttf": "fonts/sans-400.ttf",
+        "700Bold/NotoSans_700Bold.ttf": "fonts/sans-700.ttf",
+    },
+    "@fontsource/noto-sans-arabic": {
+        f"files/noto-sans-arabic-arabic-{weight}-normal.woff": f"fonts/arabic-{weight}.ttf"
+        for weight in (400, 700)
+    },
+    "@fontsource/noto-sans-sc": {
+        f"files/noto-sans-sc-chinese-simplified-{weight}-normal.woff": f"fonts/chinese-{weight}.ttf"
+        for weight in (400, 700)
+    },
     "htmx.org": {"dist/htmx.min.js": "htmx/htmx.min.js"},
     "uplot": {
         "dist/uPlot.iife.min.js": "uplot/uPlot.iife.min.js",
@@ -101,9 +118,21 @@ def _copy() -> None:
         for source, name in names.items():
             if not (folder / source).is_file():
                 raise StepError(f"{package} {version} has no {source}: see frontend.FILES.")
-            (VENDOR / name).parent.mkdir(exist_ok=True)
-            shutil.copyfile(folder / source, VENDOR / name)
+            (VENDOR / name).parent.mkdir(parents=True, exist_ok=True)
+            _take(folder / source, VENDOR / name)
             sha = hashlib.sha256((VENDOR / name).read_bytes()).hexdigest()
             files[name] = {"package": package, "version": version, "sha256": sha}
     manifest = {"stamp": digest(), "files": files}
     MANIFEST.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+
+
+def _take(source: Path, target: Path) -> None:
+    """Copy; a packed font (woff) whose name here ends in .ttf is unpacked."""
+    if source.suffix != ".woff" or target.suffix != ".ttf":
+        shutil.copyfile(source, target)
+        return
+    from fontTools.ttLib import TTFont  # WeasyPrint's own dependency; slow to import
+
+    font = TTFont(source, recalcBBoxes=False, recalcTimestamp=False, lazy=True)
+    font.flavor = None
+    font.save(target, reorderTables=None)

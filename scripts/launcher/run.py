@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from scripts.launcher import envfile, frontend, lock, packages, place, ports, smoke, stack
+from scripts.launcher import envfile, frontend, locales, lock, packages, place, ports, smoke, stack
 from scripts.launcher.place import Place
 from scripts.launcher.say import StepError, elapsed_s, say, step
 from scripts.launcher.supervisor import Supervisor, until_signalled
@@ -60,6 +60,7 @@ def main(arguments: Sequence[str]) -> int:
         chosen = ports.chosen(base)
         packages.ensure_for_documents()
         frontend.ensure()
+        locales.ensure()
         env = stack.environment(base, here, chosen)
         try:
             status = until_signalled(lambda: serve(here, env, chosen))

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 
-from scripts.launcher import envfile, frontend, lock, packages, place, ports, stack
+from scripts.launcher import envfile, frontend, locales, lock, packages, place, ports, stack
 from scripts.launcher.bootstrap import ROOT
 from scripts.launcher.place import Place
 from scripts.launcher.say import CommandFailedError, StepError, elapsed_s, say, warn
@@ -23,6 +23,7 @@ def main(seconds: int) -> int:
     with lock.sole(here.run / "smoke.lock", "a smoke run"):
         packages.ensure_for_documents()
         frontend.ensure()
+        locales.ensure()
         env = environment(here)
         forget_last(here)
         verdict = "stopped by a signal"

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from scripts.launcher import envfile, frontend, packages, place, servers
+from scripts.launcher import envfile, frontend, locales, packages, place, servers
 from scripts.launcher.bootstrap import ROOT
 from scripts.launcher.say import say
 from scripts.launcher.supervisor import Supervisor
@@ -29,6 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     packages.ensure_for_documents()
     packages.ensure_chromium()
     frontend.ensure()
+    locales.ensure()
     with place.throwaway("test") as here:
         # Ctrl-C is pytest's: it ends its workers and reports; then the servers are stopped.
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -447,7 +447,9 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(body=JSON)
 def test_no_body_at_all_makes_a_500(world: Any, body: Any) -> None:
     for path in (world.blocks, f"{world.blocks}/preview"):

@@ -87,7 +87,7 @@ def test_every_broker_has_its_jobs_by_name_and_twice_makes_no_more(
         names = ensure_schedules()
         assert ensure_schedules() == names
         jobs = PeriodicTask.objects.filter(name__startswith="acme: billing.")
-        assert jobs.count() == 5
+        assert jobs.count() == 6
         assert {json.loads(job.headers)["_schema_name"] for job in jobs} == {"acme"}
         nightly = jobs.get(task="billing.run_fees")
         assert (nightly.crontab.hour, str(nightly.crontab.timezone)) == ("0", "UTC")

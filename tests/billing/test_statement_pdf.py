@@ -10,7 +10,7 @@ from django.db import connection
 from pypdf import PdfReader
 
 from apps.billing.models import Document, DocumentFile
-from apps.billing.pdf import mark_text, render_statement
+from apps.billing.pdf import mark_text, render_document
 from apps.billing.services.documents import digest, pdf_of
 from apps.billing.weasy import AssetFetcher, ForbiddenUrlError
 from apps.core.errors import CorruptionError
@@ -92,7 +92,7 @@ def test_only_our_own_assets_can_be_read(url: str) -> None:
 
 def test_a_name_with_markup_is_text(statement: Document) -> None:
     data = {**statement.data, "investor": '<img src="x">Eve'}
-    assert '<img src="x">Eve' in text_of(render_statement(data, "0" * 64))
+    assert '<img src="x">Eve' in text_of(render_document(data, "0" * 64, b"{}"))
 
 
 @pytest.mark.parametrize(

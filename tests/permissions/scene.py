@@ -14,9 +14,11 @@ from django.utils import timezone
 from apps.accounts.api_keys import create_key
 from apps.accounts.models import User
 from apps.allocation.models import Block
+from apps.billing.broker import broker_now
 from apps.billing.models import Document, FeeRun, LedgerAccount, PlanChange
 from apps.billing.periods import Period
 from apps.billing.services.plans import performance_plan, propose
+from apps.billing.services.run_documents import issue_run_documents
 from apps.billing.services.runs import run_fees
 from tenants.door import broker_schema
 from tests.billing.history import History, plan
@@ -93,6 +95,7 @@ def _history() -> History:
     symbol(history.link.account.server)
     history.realise("2026-10-10 12:00", 50_000)
     run_fees(PERIOD, now=datetime(2027, 12, 1, tzinfo=UTC))
+    issue_run_documents(FeeRun.objects.get(), broker_now())
     return history
 
 
@@ -117,7 +120,8 @@ def _without_role() -> User:
 
 
 def _ids(history: History) -> dict[str, object]:
-    document = Document.objects.get()
+    document = Document.objects.get(kind="fee_statement")
+    remittance = Document.objects.get(kind="remittance")
     return {
         "master": history.master.public_id,
         "book_id": history.master.public_id,
@@ -126,6 +130,8 @@ def _ids(history: History) -> dict[str, object]:
         "link_id": history.link.public_id,
         "document_id": document.public_id,
         "document": document.public_id,
+        "remittance": remittance.public_id,
+        "delivery_id": remittance.deliveries.get().pk,
         "change": _change(history).public_id,
         "run": FeeRun.objects.get().public_id,
         "currency": "USD",

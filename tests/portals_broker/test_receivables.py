@@ -77,7 +77,7 @@ def test_a_settlement_is_reversed_from_its_run(owing: History, client_at: At) ->
     page = reverse("broker:fee_run", args=[run.public_id])
     assert path in office.get(page).content.decode()
     assert "[reason_missing]" in text_of(office.post(path, {"reason": ""}, follow=True))
-    assert "1 charges were reversed" in text_of(
+    assert "Reversed; 1 credit note is issued." in text_of(
         office.post(path, {"reason": "waived"}, follow=True)
     )
     assert "[reversed_already]" in text_of(office.post(path, {"reason": "again"}, follow=True))

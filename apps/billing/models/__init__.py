@@ -1,6 +1,12 @@
 """Billing's tables, in each broker's schema."""
 
-from apps.billing.models.documents import Delivery, Document, DocumentCounter, DocumentFile
+from apps.billing.models.documents import (
+    Delivery,
+    Document,
+    DocumentCounter,
+    DocumentFile,
+    LegalEntity,
+)
 from apps.billing.models.fees import (
     DailyEquity,
     FeeCharge,
@@ -29,6 +35,7 @@ __all__ = [
     "HighWaterMark",
     "Introduction",
     "LedgerAccount",
+    "LegalEntity",
     "Line",
     "PlanChange",
     "PlanNotice",

@@ -136,25 +136,56 @@ def run_totals(run: FeeRun) -> list[RunTotal]:
     ]
 
 
-def documents(search: str = "") -> QuerySet[Document]:
-    """All documents, newest first; of those with the number, person, login or period searched."""
+def documents(search: str = "", kind: str = "") -> QuerySet[Document]:
+    """All documents (of a kind), newest first; those with the number, person, login or period
+    searched."""
     found = (
-        Document.objects.select_related("owner", "charge__link__account", "charge__run")
+        Document.objects.select_related("owner", "charge__link__account", "run", "mirrors")
         .prefetch_related(Prefetch("deliveries", queryset=Delivery.objects.order_by("id")))
         .defer("data")
         .order_by("-issued_at", "-pk")
     )
+    if kind:
+        found = found.filter(kind=kind)
     if not search:
         return found
     match = Q(owner__email__icontains=search) | Q(owner__full_name__icontains=search)
-    match |= Q(charge__run__key__startswith=search)
+    match |= Q(run__key__startswith=search)
     reference = _REFERENCE.fullmatch(search.upper())
     if reference:
         series, year, number = reference.groups()
-        match |= Q(series=series, year=int(year), number=int(number))
+        printed = {"series": series, "year": int(year), "number": int(number)}
+        match |= Q(**printed) | Q(**{f"mirrors__{name}": value for name, value in printed.items()})
     if search.isdecimal() and len(search) < 19:
         match |= Q(charge__link__account__login=int(search))
     return found.filter(match)
+
+
+def month_keys() -> list[str]:
+    """The months that have documents, the latest first."""
+    keys = Document.objects.exclude(run=None).values_list("run__key", flat=True).distinct()
+    return sorted({key[:7] for key in keys}, reverse=True)
+
+
+def documents_of_period(period: str) -> list[int]:
+    """Ids of a month's documents in the order of their numbers: statements, summaries, and the
+    credit notes that reverse them."""
+    return list(
+        Document.objects.filter(run__key__startswith=period)
+        .order_by("series", "year", "number")
+        .values_list("pk", flat=True)
+    )
+
+
+def troubled_mail() -> QuerySet[Delivery]:
+    """What did not arrive: failed for good, came back, or still being tried after a failure."""
+    gone = Q(state__in=[Delivery.State.FAILED, Delivery.State.BOUNCED])
+    return (
+        Delivery.objects.filter(gone | (Q(state=Delivery.State.QUEUED) & ~Q(reason="")))
+        .select_related("document__owner", "run")
+        .defer("document__data")
+        .order_by("-pk")
+    )
 
 
 def was_issued(number: str, digest: str) -> bool:

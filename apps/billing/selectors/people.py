@@ -48,6 +48,17 @@ def documents_of(user: User) -> QuerySet[Document]:
     return Document.objects.filter(owner=user)
 
 
+def papers_of(user: User) -> QuerySet[Document]:
+    """The user's documents other than fee statements, newest first."""
+    return (
+        documents_of(user)
+        .exclude(kind=Document.Kind.FEE_STATEMENT)
+        .select_related("run", "mirrors")
+        .defer("data", "mirrors__data")
+        .order_by("-issued_at", "-pk")
+    )
+
+
 def accruals(links: Sequence[Link], now: datetime, zone: ZoneInfo) -> dict[int, Charge]:
     """What would be charged if every period ended now, by link id. Nothing is written."""
     rows = rows_of(Link.objects.filter(pk__in=[link.pk for link in links]).order_by("id"))

@@ -8,29 +8,21 @@ is the same then, so that the reader's side can tell a repeat.
 from __future__ import annotations
 
 import smtplib
+import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.utils import formataddr
 
-from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.db.models import Q
-from django.template.loader import render_to_string
-from django.utils import timezone, translation
-from django.utils.translation import gettext
+from django.utils import timezone
 
 from apps.accounts.audit import audit
 from apps.accounts.models import User
-from apps.billing.models import Delivery, Document
-from apps.billing.pdf import period_label
-from apps.billing.services.documents import pdf_of
+from apps.billing.models import Delivery
+from apps.billing.services.messages import message_for
 from apps.billing.services.queue import DELIVER, after_commit
-from apps.billing.site import site_of
 from apps.billing.states import DELIVERY, step
 from apps.core.errors import ProrataError, UnavailableError
-from tenants.brand import BrandTokens, tokens_of
-from tenants.door import current_broker
-from tenants.models import Broker
 
 MAX_ATTEMPTS = 6
 FIRST_WAIT_S = 60
@@ -65,7 +57,7 @@ def deliver_due(now: datetime | None = None) -> DeliverResult:
 
 
 def requeue(actor: User, delivery: Delivery, *, request_id: str = "") -> None:
-    """Send a failed delivery again, from its first attempt. Raises StateError when not failed."""
+    """Send what failed or came back again, from its first attempt. Raises StateError else."""
     with transaction.atomic():
         row = Delivery.objects.select_for_update().get(pk=delivery.pk)
         row.state = step(DELIVERY, row.state, "requeue")
@@ -75,13 +67,35 @@ def requeue(actor: User, delivery: Delivery, *, request_id: str = "") -> None:
         after_commit(DELIVER)
 
 
+def record_bounce(message_id: str, to: str, reason: str) -> bool:
+    """A message that was accepted came back, as its report says. False when it is none of ours."""
+    token = message_id.strip().strip("<>").partition("@")[0].partition(".")[0]
+    try:
+        named = uuid.UUID(token)
+    except ValueError:
+        return False
+    with transaction.atomic():
+        delivery = (
+            Delivery.objects.select_for_update(of=("self",))
+            .filter(Q(document__public_id=named) | Q(run__public_id=named), to__iexact=to)
+            .filter(state=Delivery.State.SENT)
+            .first()
+        )
+        if delivery is None:
+            return False
+        delivery.state = step(DELIVERY, delivery.state, "bounced")
+        delivery.reason = reason[:300]
+        delivery.save(update_fields=["state", "reason"])
+    return True
+
+
 def _claim(now: datetime) -> Delivery | None:
     with transaction.atomic():
         silent = Q(state=Delivery.State.SENDING, claimed_at__lt=now - CLAIM_LASTS)
         delivery = (
             Delivery.objects.select_for_update(skip_locked=True, of=("self",))
             .filter(Q(state=Delivery.State.QUEUED, next_at__lte=now) | silent)
-            .select_related("document")
+            .select_related("document", "run")
             .order_by("next_at", "id")
             .first()
         )
@@ -136,40 +150,3 @@ def _settle(delivery: Delivery, event: str, reason: str, now: datetime) -> str:
             after_commit(DELIVER, countdown_s=wait_s)
         row.save(update_fields=["state", "reason", "sent_at", "next_at"])
         return row.state
-
-
-def message_for(delivery: Delivery) -> EmailMultiAlternatives:
-    """The branded message: text and HTML parts, the PDF attached."""
-    document = delivery.document
-    broker = Broker.objects.select_related("brand").get(schema_name=current_broker())
-    brand = tokens_of(broker)
-    with translation.override(document.data["language"]):
-        context = _context(document, brand, broker)
-        subject = gettext("Fee statement %(period)s – %(number)s") % {
-            "period": context["period"],
-            "number": document.reference,
-        }
-        message = EmailMultiAlternatives(
-            subject=subject,
-            body=render_to_string("billing/mail/statement.txt", context),
-            from_email=formataddr((brand.display_name, brand.sender_email)),
-            to=[delivery.to],
-            reply_to=[brand.support_email] if brand.support_email else None,
-            headers={"Message-ID": f"<{document.public_id}@{brand.sender_email.split('@')[-1]}>"},
-        )
-        message.attach_alternative(
-            render_to_string("billing/mail/statement.html", context), "text/html"
-        )
-    message.attach(f"{document.reference}.pdf", pdf_of(document), "application/pdf")
-    return message
-
-
-def _context(document: Document, brand: BrandTokens, broker: Broker) -> dict[str, object]:
-    return {
-        "document": document,
-        "data": document.data,
-        "figures": document.data["figures"],
-        "brand": brand,
-        "site": site_of(broker),
-        "period": period_label(document.data),
-    }

@@ -14,6 +14,7 @@ from tenants.door import current_broker
 RUN_FEES = "billing.run_fees"
 DELIVER = "billing.deliver_due"
 COLLECT = "billing.collect_due"
+ISSUE = "billing.issue_documents"
 NOTIFY = "billing.notify"
 ATTEND = "billing.attend"  # every minute: what stopped half way, who left, who withdrew
 ACCRUE = "billing.accrue"

@@ -38,6 +38,7 @@ def context(request: HttpRequest, current: str, **values: Any) -> dict[str, Any]
         ("broker:people", _("People"), ADMIN),
         ("broker:keys", _("API keys"), ADMIN),
         ("broker:widget", _("Widget"), ADMIN),
+        ("broker:plan", _("Plan"), ADMIN),
         ("broker:audit", _("Audit trail"), ADMIN),
         ("notices", _("Notices"), ADMIN),
     ]

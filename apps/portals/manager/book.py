@@ -61,4 +61,9 @@ def nav(current: str = "") -> list[dict[str, Any]]:
             "url": reverse("manager:earnings"),
             "current": current == "earnings",
         },
+        {
+            "label": _("Documents"),
+            "url": reverse("manager:documents"),
+            "current": current == "documents",
+        },
     ]

@@ -5,6 +5,7 @@ from django.urls import path
 from apps.portals.manager.views import (
     blocks,
     controls,
+    documents,
     earnings,
     links,
     orders,
@@ -16,6 +17,8 @@ from apps.portals.manager.views import (
 app_name = "manager"
 urlpatterns = [
     path("", terminal.home, name="home"),
+    path("documents/", documents.listing, name="documents"),
+    path("documents/<uuid:public_id>.pdf", documents.pdf, name="document_pdf"),
     path("earnings/", earnings.earnings, name="earnings"),
     path("<uuid:book_id>/", terminal.terminal, name="terminal"),
     path("<uuid:book_id>/bars", terminal.bars, name="bars"),

@@ -15,6 +15,7 @@ from apps.billing.broker import broker_now
 from apps.billing.models import FeeRun
 from apps.billing.periods import Period, period_of, until
 from apps.billing.services.collect import collect_due
+from apps.billing.services.run_documents import issue_missing_documents
 from apps.billing.services.runs import RunResult, run_fees
 from apps.core.errors import InputError
 from tenants.door import broker_schema
@@ -66,6 +67,7 @@ class Command(BaseCommand):
         if result.dry_run:
             self.stdout.write("dry run: nothing was written")
             return 0
+        issue_missing_documents(broker_now())
         taken = collect_due(FeeRun.objects.get(key=result.period.key).pk)
         self.stdout.write(
             f"money: {taken.collected} collected, {taken.receivable} outstanding, "

@@ -1,57 +1,72 @@
-"""Documents issued: search, the files, and mail that failed."""
+"""Documents issued: search, the files, a period as one zip."""
 
 from __future__ import annotations
 
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.http import url_has_allowed_host_and_scheme, urlencode
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
-from django.views.decorators.http import require_POST, require_safe
+from django.utils.http import urlencode
+from django.views.decorators.http import require_safe
 
 from apps.accounts.access import require_role
-from apps.billing.models import Delivery, Document
-from apps.billing.selectors.finance import documents
+from apps.billing.models import Document
+from apps.billing.periods import month
+from apps.billing.selectors.finance import documents, documents_of_period, month_keys, troubled_mail
+from apps.billing.services.archive import zip_of
 from apps.billing.services.documents import pdf_of
-from apps.billing.services.mail import requeue
-from apps.core.errors import ProrataError, StateError
-from apps.portals.broker.page import STAFF, context, request_id, user_of
-from apps.portals.csv_cells import amount_cell, csv_response
+from apps.core.errors import InputError, ProrataError
+from apps.portals.broker.page import STAFF, context
+from apps.portals.csv_cells import amount_cell, table_response
+from tenants.door import current_broker
 
 PER_PAGE = 50
 COLUMNS = (
-    "number", "kind", "period", "account", "person", "email", "fee", "currency", "issued_utc",
-    "mail", "mail_note", "data_sha256",
+    "number", "kind", "period", "account", "person", "email", "total", "currency", "issued_utc",
+    "reverses", "mail", "mail_note", "data_sha256",
 )  # fmt: skip
 
 
-def _search(request: HttpRequest) -> str:
-    return request.GET.get("q", "").strip()[:100]
+def _asked(request: HttpRequest) -> tuple[str, str]:
+    """(search, kind) as asked for; a kind there is not means all."""
+    kind = request.GET.get("kind", "")
+    known = kind if kind in Document.Kind.values else ""
+    return request.GET.get("q", "").strip()[:100], known
 
 
 @require_safe
 @require_role(*STAFF)
 def listing(request: HttpRequest) -> HttpResponse:
-    """GET /office/documents/?q=: a number, person, login or period."""
-    search = _search(request)
-    page = Paginator(documents(search), PER_PAGE).get_page(request.GET.get("page"))
-    query = urlencode({"q": search}) + "&" if search else ""
+    """GET /office/documents/?q=&kind=: a number, person, login or period."""
+    search, kind = _asked(request)
+    page = Paginator(documents(search, kind), PER_PAGE).get_page(request.GET.get("page"))
+    told = {name: value for name, value in (("q", search), ("kind", kind)) if value}
+    query = urlencode(told) + "&" if told else ""
     return render(
         request,
         "office/documents.html",
-        context(request, "broker:documents", page=page, search=search, query=query),
+        context(
+            request,
+            "broker:documents",
+            page=page,
+            search=search,
+            kind=kind,
+            kinds=Document.Kind.choices,
+            query=query,
+            months=month_keys(),
+            troubled=troubled_mail().count(),
+        ),
     )
 
 
 @require_safe
 @require_role(*STAFF)
-def listing_csv(request: HttpRequest) -> HttpResponse:
-    """GET the same search as CSV."""
-    return csv_response("documents", COLUMNS, map(_cells, documents(_search(request))))
+def listing_csv(request: HttpRequest) -> HttpResponseBase:
+    """GET the same search as a table to download."""
+    return table_response(request, "documents", COLUMNS, map(_cells, documents(*_asked(request))))
 
 
 def _cells(document: Document) -> list[str]:
@@ -59,13 +74,14 @@ def _cells(document: Document) -> list[str]:
     return [
         document.reference,
         document.kind,
-        charge.run.key if charge else "",
+        document.run.key if document.run else "",
         str(charge.link.account.login) if charge else "",
         document.owner.full_name,
         document.owner.email,
-        amount_cell(charge.amount_minor, charge.currency) if charge else "",
-        charge.currency if charge else "",
+        amount_cell(document.total_minor, document.currency),
+        document.currency,
         document.issued_at.isoformat(timespec="seconds"),
+        document.mirrors.reference if document.mirrors else "",
         "; ".join(one.state for one in deliveries),
         "; ".join(one.reason for one in deliveries if one.reason),
         document.data_sha256,
@@ -88,28 +104,18 @@ def pdf(request: HttpRequest, public_id: UUID) -> HttpResponse:
     return response
 
 
-@require_POST
+@require_safe
 @require_role(*STAFF)
-def mail_again(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    """POST: what could not be delivered of this document goes on its way again."""
-    document = get_object_or_404(Document, public_id=public_id)
-    queued = 0
-    for delivery in document.deliveries.filter(state=Delivery.State.FAILED):
-        try:
-            requeue(user_of(request), delivery, request_id=request_id(request))
-        except StateError:  # somebody else was quicker
-            continue
-        queued += 1
-    if queued:
-        text = ngettext(
-            "%(number)s: the e-mail is on its way again.",
-            "%(number)s: the e-mails are on their way again.",
-            queued,
-        )
-        messages.success(request, text % {"number": document.reference})
-    else:
-        messages.info(request, _("No e-mail of this document has failed."))
-    back = request.POST.get("next", "")
-    if url_has_allowed_host_and_scheme(back, allowed_hosts=None):
-        return redirect(back)
-    return redirect("broker:documents")
+def period_zip(request: HttpRequest) -> HttpResponseBase:
+    """GET ?period=2026-10: every document of the month, streamed."""
+    period = request.GET.get("period", "")
+    try:
+        month(period, ZoneInfo("UTC"))
+    except InputError as error:
+        messages.error(request, f"{error.message} [{error.code}]")
+        return redirect("broker:documents")
+    pieces = zip_of(current_broker(), documents_of_period(period))
+    response = StreamingHttpResponse(pieces, content_type="application/zip")
+    response["Content-Disposition"] = f'attachment; filename="documents-{period}.zip"'
+    response["Cache-Control"] = "private, no-store"
+    return response

@@ -7,7 +7,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -23,7 +23,7 @@ from apps.billing.selectors.plans import PlanBook, open_changes, plans_of
 from apps.portals.broker.charges import COLUMNS, cells, held_logins, posted_rows
 from apps.portals.broker.forms import PeriodForm
 from apps.portals.broker.page import STAFF, context
-from apps.portals.csv_cells import csv_response
+from apps.portals.csv_cells import table_response
 
 PER_PAGE = 50
 
@@ -83,8 +83,8 @@ def run(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 @require_safe
 @require_role(*STAFF)
-def run_csv(request: HttpRequest, public_id: UUID) -> HttpResponse:
+def run_csv(request: HttpRequest, public_id: UUID) -> HttpResponseBase:
     """GET every charge of the run."""
     found = get_object_or_404(FeeRun, public_id=public_id)
     rows = posted_rows(charges_of_run(found))
-    return csv_response(f"fees-{found.key.replace('/', '-')}", COLUMNS, map(cells, rows))
+    return table_response(request, f"fees-{found.key.replace('/', '-')}", COLUMNS, map(cells, rows))

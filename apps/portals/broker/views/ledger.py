@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
@@ -18,7 +18,7 @@ from apps.billing.selectors.ledger import (
 )
 from apps.portals.broker.ledger_names import names
 from apps.portals.broker.page import STAFF, context
-from apps.portals.csv_cells import amount_cell, csv_response
+from apps.portals.csv_cells import amount_cell, table_response
 
 PER_PAGE = 100
 BALANCES = ("account", "name", "type", "currency", "debit", "credit", "balance")
@@ -54,7 +54,7 @@ def ledger(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @require_role(*STAFF)
-def balances_csv(request: HttpRequest, currency: str) -> HttpResponse:
+def balances_csv(request: HttpRequest, currency: str) -> HttpResponseBase:
     """GET the trial balance with its total row."""
     rows = list(trial_balance(currency))
     named, total = names(rows), total_of(currency)
@@ -69,7 +69,9 @@ def balances_csv(request: HttpRequest, currency: str) -> HttpResponse:
         for row in rows
     ]
     figures = _amounts(currency, total.debit_minor, total.credit_minor, total.balance_minor)
-    return csv_response("trial-balance", BALANCES, [*lines, ["total", "", "", currency, *figures]])
+    return table_response(
+        request, "trial-balance", BALANCES, [*lines, ["total", "", "", currency, *figures]]
+    )
 
 
 @require_safe
@@ -93,11 +95,11 @@ def account(request: HttpRequest, currency: str, code: str) -> HttpResponse:
 
 @require_safe
 @require_role(*STAFF)
-def lines_csv(request: HttpRequest, currency: str, code: str) -> HttpResponse:
+def lines_csv(request: HttpRequest, currency: str, code: str) -> HttpResponseBase:
     """GET all lines of one account."""
     found = get_object_or_404(LedgerAccount, currency=currency, code=code)
     rows = (_line(line) for line in lines_of(found))
-    return csv_response(f"ledger-{currency}", LINES, rows)
+    return table_response(request, f"ledger-{currency}", LINES, rows)
 
 
 def _line(line: Line) -> list[str]:

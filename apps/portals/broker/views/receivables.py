@@ -6,20 +6,22 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.access import require_role
 from apps.accounts.models import Link
+from apps.billing.broker import broker_now
 from apps.billing.models import FeeRun
 from apps.billing.selectors.receivables import BUCKETS, receivables, totals_of
-from apps.billing.services.reversal import reverse_settlement
+from apps.billing.services.undo import undo_settlement
 from apps.core.errors import ProrataError
 from apps.portals.broker.page import STAFF, context, request_id, user_of
-from apps.portals.csv_cells import amount_cell, csv_response
+from apps.portals.csv_cells import amount_cell, table_response
 
 PER_PAGE = 100
 COLUMNS = (
@@ -48,7 +50,7 @@ def owed(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @require_role(*STAFF)
-def owed_csv(request: HttpRequest) -> HttpResponse:
+def owed_csv(request: HttpRequest) -> HttpResponseBase:
     """GET the same as CSV."""
     rows = [
         [
@@ -62,18 +64,18 @@ def owed_csv(request: HttpRequest) -> HttpResponse:
         ]
         for row in receivables(timezone.now())
     ]
-    return csv_response("receivables", COLUMNS, rows)
+    return table_response(request, "receivables", COLUMNS, rows)
 
 
 @require_POST
 @require_role(*STAFF)
 def reverse(request: HttpRequest, public_id: UUID, link_id: UUID) -> HttpResponse:
-    """POST reason: every charge of this account in this run is taken back."""
+    """POST reason: every charge of this account in this run is taken back, with its documents."""
     run = get_object_or_404(FeeRun, public_id=public_id)
     link = get_object_or_404(Link, public_id=link_id)
     try:
-        made = reverse_settlement(
-            user_of(request), run, link, request.POST.get("reason", ""),
+        notes = undo_settlement(
+            user_of(request), run, link, broker_now(), request.POST.get("reason", ""),
             request_id=request_id(request),
         )  # fmt: skip
     except ProrataError as error:
@@ -81,5 +83,10 @@ def reverse(request: HttpRequest, public_id: UUID, link_id: UUID) -> HttpRespons
             "message": error.message, "code": error.code,
         })  # fmt: skip
     else:
-        messages.success(request, _("%(n)s charges were reversed.") % {"n": len(made)})
+        text = ngettext(
+            "Reversed; %(count)s credit note is issued.",
+            "Reversed; %(count)s credit notes are issued.",
+            len(notes),
+        )
+        messages.success(request, text % {"count": len(notes)})
     return redirect("broker:fee_run", public_id=public_id)

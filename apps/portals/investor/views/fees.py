@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -16,12 +16,13 @@ from apps.billing.compute import Charge, Kind
 from apps.billing.models import FeeCharge
 from apps.billing.pdf import mark_text
 from apps.billing.plan_words import rows_of
-from apps.billing.selectors.people import accruals, changes_for, charges_of, documents_of
-from apps.billing.services.documents import pdf_of
+from apps.billing.selectors.people import accruals, changes_for, charges_of, papers_of
 from apps.core.errors import UnavailableError
 from apps.portals.investor.page import investor, page, zone
+from apps.portals.papers import languages, own_pdf
 
 PAGE_ROWS = 24
+PAPERS = 48  # the latest invoices and credit notes; all are in the office's archive
 
 
 @require_safe
@@ -65,7 +66,11 @@ def fees(request: HttpRequest) -> HttpResponse:
         }
         for change in changes_for(user, today)
     ]
-    context = page("fees", running=running, page=found, rows=rows, notices=notices)
+    papers = papers_of(user)[:PAPERS]
+    context = page(
+        "fees", running=running, page=found, rows=rows, notices=notices, papers=papers,
+        **languages(user),
+    )  # fmt: skip
     return render(request, "investor/fees.html", context)
 
 
@@ -78,13 +83,8 @@ def _mark(charge: Charge, currency: str) -> str:
 @require_role(Role.INVESTOR)
 def document_pdf(request: HttpRequest, document_id: UUID) -> HttpResponse:
     """The owner's own document; anybody else's is not there."""
-    document = get_object_or_404(documents_of(investor(request)), public_id=document_id)
     try:
-        pdf = pdf_of(document)
+        return own_pdf(investor(request), document_id)
     except UnavailableError as error:
         context = page("fees", error=error)
         return render(request, "investor/document_unavailable.html", context, status=error.status)
-    response = HttpResponse(pdf, content_type="application/pdf")
-    response["Content-Disposition"] = f'attachment; filename="{document.reference}.pdf"'
-    response["Cache-Control"] = "private, no-store"
-    return response
