@@ -70,7 +70,8 @@ UNUSED: dict[str, Any] = {
     "sl_points": None, "tp_points": None, "expires_at_ms": None, "origin": "", "reason": "",
     "unit_cost_scale": 1, "master_money_minor": None, "round_robin_after": None,
     "parent_id": None, "link_status_set.party": "manager", "waits": False, "equity_minor": None,
-    "member_linked.mode": "new_trades_only", "member_detaching.mode": "close_at_market"}  # fmt: skip
+    "member_linked.mode": "new_trades_only",
+    "member_detaching.mode": "close_at_market"}  # fmt: skip
 """Fields that older records lack, or that a newer book has and did not use: value when absent
 (else an empty list)."""
 KNOWN = {
