@@ -97,6 +97,10 @@ def tickets(state: BookState, places: Vec) -> dict[int, Tickets]:
             found[account_id][block.first_ticket_id + int(at)] = _ticket(
                 block.symbol, block.sign, int(block.open_steps[at]), block.open_points
             )
+    for ticket_id, own in state.own_tickets.items():
+        if own.steps and wanted[state.index[own.account_id]]:
+            sign = 1 if own.side == "buy" else -1
+            found[own.account_id][ticket_id] = _ticket(own.symbol, sign, own.steps, own.open_points)
     return found
 
 
