@@ -64,6 +64,11 @@ class Capabilities(msgspec.Struct, frozen=True):
     history: bool
     native_dedupe: bool
 
+    @property
+    def supports_block_allocation(self) -> bool:
+        """Whether a master's fill can be booked on other accounts at its price (block mode)."""
+        return self.post_trade_allocation and self.book_at_price
+
 
 @runtime_checkable
 class TradingServer(Protocol):

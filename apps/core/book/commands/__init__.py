@@ -29,6 +29,13 @@ from apps.core.book.commands.links import (
     SetRule,
     UnlinkAccount,
 )
+from apps.core.book.commands.mirror import (
+    DefineVenue,
+    Execution,
+    RetryLegs,
+    SetExecution,
+    VenueInfo,
+)
 from apps.core.book.commands.orders import (
     AmendBlock,
     CancelAll,
@@ -64,10 +71,13 @@ Command = (
     | SetLinkTerms
     | SetLinkStatus
     | AdjustBalance
+    | SetExecution
+    | RetryLegs
 )
 Report = (
     OpenBook
     | DefineSymbols
+    | DefineVenue
     | TriggerBlock
     | StopBlock
     | ExpireBlock
@@ -95,6 +105,8 @@ __all__ = [
     "CloseBlock",
     "Command",
     "DefineSymbols",
+    "DefineVenue",
+    "Execution",
     "ExpireBlock",
     "Expiry",
     "FillReported",
@@ -109,6 +121,8 @@ __all__ = [
     "PlaceBlock",
     "QuoteIn",
     "Report",
+    "RetryLegs",
+    "SetExecution",
     "SetLinkStatus",
     "SetLinkTerms",
     "SetRule",
@@ -118,4 +132,5 @@ __all__ = [
     "SymbolInfo",
     "TriggerBlock",
     "UnlinkAccount",
+    "VenueInfo",
 ]

@@ -33,6 +33,8 @@ class AccountInfo(msgspec.Struct, frozen=True, kw_only=True):
     currency_digits: int
     leverage: int
     balance_minor: int
+    server_id: int = 0
+    """0: the master's own server."""
 
 
 class QuoteIn(msgspec.Struct, frozen=True, array_like=True):

@@ -42,6 +42,18 @@ from apps.core.book.events.links import (
     MemberLinked,
     RuleSet,
 )
+from apps.core.book.events.mirror import (
+    ExecutionSet,
+    LegClosed,
+    LegFailed,
+    LegFilled,
+    LegPartlyFilled,
+    LegsPlanned,
+    LegsRetried,
+    LegsSent,
+    LegsSettled,
+    VenueDefined,
+)
 
 Event = (
     BookOpened
@@ -69,6 +81,16 @@ Event = (
     | BalanceRequested
     | BalanceSettled
     | CommandRefused
+    | ExecutionSet
+    | VenueDefined
+    | LegsPlanned
+    | LegsSent
+    | LegsRetried
+    | LegPartlyFilled
+    | LegFilled
+    | LegClosed
+    | LegFailed
+    | LegsSettled
 )
 
 __all__ = [
@@ -91,6 +113,15 @@ __all__ = [
     "CloseRequested",
     "CommandRefused",
     "Event",
+    "ExecutionSet",
+    "LegClosed",
+    "LegFailed",
+    "LegFilled",
+    "LegPartlyFilled",
+    "LegsPlanned",
+    "LegsRetried",
+    "LegsSent",
+    "LegsSettled",
     "LinkStatusSet",
     "LinkTermsSet",
     "MemberDetached",
@@ -99,4 +130,5 @@ __all__ = [
     "OrderPartlyFilled",
     "RuleSet",
     "SymbolDefined",
+    "VenueDefined",
 ]

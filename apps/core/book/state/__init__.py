@@ -13,6 +13,7 @@ from apps.core.book.state.intents import (
     BookingIntent,
     CancelIntent,
     Intent,
+    LegIntent,
     SubmitIntent,
 )
 from apps.core.book.state.members import (
@@ -28,12 +29,14 @@ from apps.core.book.state.members import (
     Grouped,
     Members,
 )
+from apps.core.book.state.mirror import HOME, Leg, LegFills, Legs, Mirror, Note
 
 __all__ = [
     "ACTIVE",
     "CLOSE_ONLY",
     "DETACHED",
     "DETACHING",
+    "HOME",
     "PAUSED",
     "STATUS_OF",
     "TRANSITIONS",
@@ -50,7 +53,13 @@ __all__ = [
     "Group",
     "Grouped",
     "Intent",
+    "Leg",
+    "LegFills",
+    "LegIntent",
+    "Legs",
     "Members",
+    "Mirror",
+    "Note",
     "SubmitIntent",
     "new_book",
     "next_status",

@@ -11,6 +11,7 @@ import numpy as np
 from apps.core.allocation import Rule
 from apps.core.book.codec import Vec, vec
 from apps.core.book.commands import OrderKind, Side
+from apps.core.book.state.mirror import Legs
 from apps.core.errors import StateError
 
 BlockStatus = Literal["pending", "sent", "open", "closed", "cancelled", "rejected"]
@@ -73,6 +74,8 @@ class Block(msgspec.Struct, kw_only=True):
     given_steps: Vec = msgspec.field(default_factory=vec)
     """Of these, closed or being closed."""
     fills: Fills = msgspec.field(default_factory=Fills)
+    legs: Legs | None = None
+    """Set when some of its tickets are opened by orders of their own."""
 
     @property
     def sign(self) -> int:

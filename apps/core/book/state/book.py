@@ -21,6 +21,7 @@ from apps.core.book.state.members import (
     Grouped,
     Members,
 )
+from apps.core.book.state.mirror import Mirror
 from apps.core.book.terms import NO_TERMS, LinkTerms
 from apps.core.errors import NotFoundError
 
@@ -47,6 +48,7 @@ class BookState(msgspec.Struct, dict=True):
     rule: Rule | None = None
     defaults: LinkTerms = NO_TERMS
     terms: dict[int, LinkTerms] = {}
+    mirror: Mirror = msgspec.field(default_factory=Mirror)
 
     @property
     def index(self) -> dict[int, int]:

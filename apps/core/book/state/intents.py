@@ -58,4 +58,27 @@ class BalanceIntent(msgspec.Struct, frozen=True, kw_only=True, tag="balance"):
     comment: str
 
 
-Intent = SubmitIntent | CancelIntent | BookingIntent | BalanceIntent
+class LegIntent(msgspec.Struct, frozen=True, kw_only=True, tag="leg"):
+    """Send one account's own order. `order_id`, from (block, ticket, attempt) or (close, ticket),
+    is its command id at the server.
+
+    symbol: a key of BookState.symbols; own_steps of it; steps: what it is of the block's volume.
+    close_id, position_id: set when it closes. server_id 0: the master's own server.
+    """
+
+    order_id: UUID
+    block_id: UUID
+    ordinal: int
+    server_id: int
+    login: int
+    symbol: str
+    side: Side
+    steps: int
+    own_steps: int
+    decided_at_ms: int
+    reference_points: int
+    close_id: UUID | None = None
+    position_id: int | None = None
+
+
+Intent = SubmitIntent | CancelIntent | BookingIntent | BalanceIntent | LegIntent
