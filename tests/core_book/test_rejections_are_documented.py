@@ -15,7 +15,7 @@ _RAISED = re.compile(
 def test_every_code_of_book_rules_and_engine_is_in_docs_rejections() -> None:
     documented = set(re.findall(r"`([a-z_]+)`", (ROOT / "docs/rejections.md").read_text()))
     sources = [
-        *(ROOT / "apps/core/book").glob("*.py"),
+        *(ROOT / "apps/core/book").rglob("*.py"),
         *(ROOT / "apps/engine").glob("*.py"),
         *((ROOT / "apps/core/allocation" / f"{n}.py") for n in
           ("rule", "request", "allocate", "methods")),

@@ -22,6 +22,7 @@ from apps.core.book.state import (
     BookingIntent,
     BookState,
     CancelIntent,
+    LegIntent,
     SubmitIntent,
 )
 from apps.core.book.terms import LinkTerms
@@ -52,6 +53,19 @@ SYMBOLS = [
     symbol("USDJPY", 3, "USD", "JPY"),
 ]
 CURRENCIES = {"USD": 2, "EUR": 2, "GBP": 2, "JPY": 0}
+ELSEWHERE = 2
+"""A second server: suffixes, smaller contracts, a coarser step, fewer digits; no gold, no pound."""
+PRO = c.VenueInfo(
+    server_id=ELSEWHERE,
+    name="pro",
+    allocates=False,
+    names={"EURUSD": "EURUSD.pro", "USDJPY": "USDJPY.pro"},
+    symbols=[
+        symbol("EURUSD.pro", 4, "EUR", "USD", contract_size=Decimal(10_000), max_steps=500),
+        symbol("USDJPY.pro", 3, "USD", "JPY", volume_step=Decimal("0.03"), min_steps=2),
+    ],
+    cursor=5,
+)
 PRICES = {"EURUSD": 108_000, "GBPUSD": 127_000, "USDJPY": 150_000}
 
 
@@ -59,7 +73,12 @@ class World:
     """`state` is the book, `records` its journal; `tell` and `ask` are how things happen."""
 
     def __init__(
-        self, seed: int, accounts: int = 12, moods: bool = True, directs: bool = True
+        self,
+        seed: int,
+        accounts: int = 12,
+        moods: bool = True,
+        directs: bool = True,
+        elsewhere: int = 0,
     ) -> None:
         self.rng = random.Random(seed)
         self.moods = moods
@@ -72,6 +91,9 @@ class World:
         self.deals = 0
         self.server_balance: dict[int, int] = {}
         self.sent: dict[UUID, int] = {}
+        self.elsewhere = elsewhere
+        self.leg_orders: set[UUID] = set()
+        self.positions: dict[int, list[Any]] = {}
         self.tell(
             c.OpenBook(
                 command_id=self.new_id(),
@@ -83,6 +105,8 @@ class World:
             )
         )
         self.tell(c.DefineSymbols(command_id=self.new_id(), symbols=SYMBOLS))
+        if elsewhere:
+            self.tell(c.DefineVenue(command_id=self.new_id(), venue=PRO))
         for account_id in range(1, accounts + 1):
             self.link(account_id)
 
@@ -95,9 +119,14 @@ class World:
         return UUID(int=self.rng.getrandbits(128), version=4)
 
     def quotes(self) -> dict[str, c.QuoteIn]:
-        return {
+        quotes = {
             name: c.QuoteIn(mid - 5, mid + 5, self.now_ms - 100) for name, mid in self.mid.items()
         }
+        if self.elsewhere:
+            euro, yen = self.mid["EURUSD"], self.mid["USDJPY"]
+            quotes["EURUSD.pro@2"] = c.QuoteIn(euro // 10 - 1, euro // 10 + 2, self.now_ms - 100)
+            quotes["USDJPY.pro@2"] = c.QuoteIn(yen - 9, yen + 9, self.now_ms - 100)
+        return quotes
 
     def inputs(self, account: c.AccountInfo | None = None) -> c.Inputs:
         master = c.MasterMoney(balance_minor=5_000_000, equity_minor=5_000_000, at_ms=self.now_ms)
@@ -124,7 +153,9 @@ class World:
         self.records.append(record)
         self.bodies.append(body)
         for event in body.events:
-            if isinstance(event, ev.BlockAllocated):
+            if isinstance(event, ev.LegClosed) and not event.order_id.int % 2:
+                self.server_balance[event.account_id] += event.pnl_minor
+            if isinstance(event, ev.BlockAllocated) and event.block_id in self.book.blocks:
                 self.check_caps(event, is_filled=isinstance(stimulus, c.OutsideFill))
         return body
 
@@ -160,6 +191,7 @@ class World:
             currency_digits=CURRENCIES[currency],
             leverage=self.rng.choice([30, 100, 200]),
             balance_minor=balance,
+            server_id=ELSEWHERE if account_id <= self.elsewhere else 0,
         )
         body = self.tell(c.LinkAccount(command_id=self.new_id(), account_id=account_id), info)
         if body.result:
@@ -186,6 +218,8 @@ class World:
         match intent:
             case SubmitIntent():
                 self._fill(intent)
+            case LegIntent():
+                self._leg(intent)
             case CancelIntent():
                 self.tell(
                     c.CancelReported(command_id=self.new_id(), cancel_id=key, done=False, code="x")
@@ -228,6 +262,52 @@ class World:
                 rates={"USD": Decimal(1)} if intent.symbol != "USDJPY" else {},
                 server_seq=self.deals,
                 at_ms=self.now_ms,
+            )
+        )
+
+    def _leg(self, intent: LegIntent) -> None:
+        """One account's order on its own server, which keeps the positions and the money."""
+        filled = self.sent.get(intent.order_id, 0)
+        mood = self.rng.random() if self.moods else 0.0
+        if mood > 0.85:
+            how: Any = self.rng.choice(["rejected", "expired"])
+            self.tell(
+                c.OrderEnded(
+                    command_id=self.new_id(), order_id=intent.order_id, how=how, code="no_money"
+                )
+            )
+            return
+        self.leg_orders.add(intent.order_id)
+        left = intent.own_steps - filled
+        steps = self.rng.randint(1, left) if mood > 0.6 else left
+        self.sent[intent.order_id] = filled + steps
+        self.deals += 1
+        quote = self.quotes()[intent.symbol]
+        price = quote.ask if intent.side == "buy" else quote.bid
+        price += self.rng.randint(-3, 3)
+        block = self.book.blocks[intent.block_id]
+        at = int(block.members[intent.ordinal])
+        profit = None
+        if intent.close_id is not None and intent.order_id.int % 2:
+            digits = CURRENCIES[self.book.currencies[int(self.book.members.currency[at])]]
+            posted = self.rng.randint(-10_000, 10_000)
+            profit = Decimal(posted).scaleb(-digits)
+            self.server_balance[int(self.book.members.account_ids[at])] += posted
+        self.tell(
+            c.FillReported(
+                command_id=self.new_id(),
+                order_id=intent.order_id,
+                deal_id=str(self.deals),
+                steps=steps,
+                cum_steps=filled + steps,
+                leaves_steps=left - steps,
+                price_points=price,
+                rates={},
+                server_seq=self.deals,
+                at_ms=self.now_ms,
+                server_id=intent.server_id,
+                position_id=self.deals,
+                profit=profit,
             )
         )
 
@@ -278,7 +358,19 @@ class World:
         rng, name = self.rng, self.rng.choice(list(self.mid))
         blocks = list(self.book.blocks.values())
         account = rng.randint(1, 15)
-        match rng.randint(0, 10):
+        match rng.randint(0, 10 if not self.elsewhere else 14):
+            case 11 | 12:
+                mode: Any = rng.choice(["auto", "mirror", "block"])
+                self.tell(c.SetExecution(command_id=self.new_id(), mode=mode))
+            case 13 | 14 if blocks:
+                some = None if rng.random() < 0.5 else [account]
+                self.tell(
+                    c.RetryLegs(
+                        command_id=self.new_id(),
+                        block_id=rng.choice(blocks).block_id,
+                        account_ids=some,
+                    )
+                )
             case 0:
                 method = rng.choice([m for m in Method if m is not Method.CUSTOM])
                 rule = Rule(
@@ -404,7 +496,17 @@ class World:
             assert (block.given_steps <= block.base_steps).all()
             free = block.open_steps - block.closing_steps
             assert (block.base_steps - block.given_steps == free).all()
-            exposed[block.symbol] = exposed.get(block.symbol, 0) + int(block.open_steps.sum())
+            legs = block.legs
+            booked = block.open_steps if legs is None else block.open_steps[~legs.is_leg]
+            exposed[block.symbol] = exposed.get(block.symbol, 0) + int(booked.sum())
+            if legs is None:
+                continue
+            for at in np.flatnonzero(legs.is_leg).tolist():
+                key = legs.symbol(at)
+                exposed[key] = exposed.get(key, 0) + int(legs.own_open[at])
+            assert (legs.own_open >= legs.own_closing).all()
+            assert ((legs.own_open > 0) == (block.open_steps > 0))[legs.is_leg].all()
+            assert legs.pending == int(np.count_nonzero(legs.on_way))
         for name, exposure in book.exposures.items():
             total = int(exposure.long_steps.sum() + exposure.short_steps.sum())
             assert total == exposed.get(name, 0)

@@ -32,6 +32,7 @@ from apps.core.book.commands import (
     CloseAll,
     CloseBlock,
     DefineSymbols,
+    DefineVenue,
     ExpireBlock,
     FillReported,
     Inputs,
@@ -40,6 +41,8 @@ from apps.core.book.commands import (
     OrderEnded,
     OutsideFill,
     PlaceBlock,
+    RetryLegs,
+    SetExecution,
     SetLinkStatus,
     SetLinkTerms,
     SetRule,
@@ -55,6 +58,7 @@ from apps.core.book.events import (
     SymbolDefined,
 )
 from apps.core.book.market import Market
+from apps.core.book.mirror import legs, routing, venues
 from apps.core.book.placing import Decided
 from apps.core.book.state import BookState
 from apps.core.errors import (
@@ -86,6 +90,8 @@ def decide(state: BookState | None, stimulus: AnyStimulus, inputs: Inputs) -> De
     market = Market(inputs.quotes, inputs.now_ms, inputs.quote_max_age_ms, inputs.master)
     try:
         events, result = _dispatch(state, stimulus, inputs, market)
+        if state is not None:
+            events = routing.with_legs(state, events, market)
     except RECORDED as error:
         events, result = [_refused(error)], {}
     read = msgspec.structs.replace(inputs, quotes=market.read, master=market.master_read)
@@ -145,10 +151,14 @@ def _dispatch(  # noqa: C901 - one flat table of stimuli
             return membership.unlink_account(state, stimulus, market)
         case AdjustBalance():
             return membership.adjust_balance(state, stimulus, market)
+        case FillReported() if (leg := legs.leg_of(state, stimulus.order_id)) is not None:
+            return legs.leg_fill(state, leg, stimulus, market)
         case FillReported():
             return filling.fill(state, stimulus, market)
         case OutsideFill():
             return outside.outside_fill(state, stimulus, inputs, market)
+        case OrderEnded() if (leg := legs.leg_of(state, stimulus.order_id)) is not None:
+            return legs.leg_ended(state, leg, stimulus, inputs.now_ms, market)
         case OrderEnded():
             return filling.order_ended(state, stimulus, inputs.now_ms, market)
         case CancelReported():
@@ -157,6 +167,12 @@ def _dispatch(  # noqa: C901 - one flat table of stimuli
             return filling.booking_reported(state, stimulus)
         case BalanceReported():
             return membership.settle_balance(state, stimulus, inputs)
+        case RetryLegs():
+            return legs.retry_legs(state, stimulus, inputs.now_ms)
+        case SetExecution():
+            return venues.set_execution(state, stimulus)
+        case DefineVenue():
+            return venues.define_venue(stimulus)
         case DefineSymbols():
             return [SymbolDefined(symbol=symbol) for symbol in stimulus.symbols], {}
 

@@ -26,6 +26,7 @@ from apps.core.book.events import (
     CloseFilled,
     CloseRequested,
     Event,
+    LegsSent,
     OrderPartlyFilled,
 )
 from apps.core.book.market import Market, rate
@@ -69,7 +70,7 @@ def order_ended(state: BookState, report: OrderEnded, now_ms: int, market: Marke
         return [ended], {}
     kind = BlockRejected if report.how == "rejected" else BlockCancelled
     events: list[Event] = [kind(block_id=order.block_id, code=report.code, raw=report.raw)]
-    return events + _flat_members(state, order.members, {order.block_id}), {}
+    return events + flat_members(state, order.members, {order.block_id}), {}
 
 
 def _order(state: BookState, order_id: UUID) -> Block | Close:
@@ -106,7 +107,8 @@ def block_filled(
     state: BookState, block: Block, fills: Fills, price: int, house: int, at_ms: int
 ) -> list[Event]:
     accounts = state.members.account_ids[block.members]
-    steps = apportion(block.target_steps, np.zeros_like(block.target_steps), fills.steps, accounts)
+    targets = block.booked_targets
+    steps = apportion(targets, np.zeros_like(targets), fills.steps, accounts)
     events: list[Event] = [
         BlockFilled(
             block_id=block.block_id,
@@ -121,6 +123,10 @@ def block_filled(
             at_ms=at_ms,
         )
     ]
+    if block.legs is not None and block.legs.pending:
+        events.append(
+            LegsSent(block_id=block.block_id, reference_points=price, decided_at_ms=at_ms)
+        )
     late = _close_for_leavers(state, block, steps, at_ms)
     return events + ([late] if late is not None else [])
 
@@ -181,13 +187,13 @@ def close_filled(
             at_ms=at_ms,
         )
     ]
-    if int(block.open_steps.sum()) == int(steps.sum()):
+    if int(block.open_steps.sum()) == int(steps.sum()) and not block.awaits_legs:
         events.append(BlockClosed(block_id=block.block_id, at_ms=at_ms))
-        return events + _flat_members(state, places, {block.block_id})
+        return events + flat_members(state, places, {block.block_id})
     left = block.open_steps.copy()
     left[close.ordinals] -= steps
     flat_here = places[left[close.ordinals] == 0]
-    return events + _flat_members(state, flat_here, {block.block_id})
+    return events + flat_members(state, flat_here, {block.block_id})
 
 
 def realise(
@@ -229,7 +235,7 @@ def realise(
     return pnl, used
 
 
-def _flat_members(state: BookState, places: Vec, but: set[UUID]) -> list[Event]:
+def flat_members(state: BookState, places: Vec, but: set[UUID]) -> list[Event]:
     """Detach members that were leaving and have nothing left outside the blocks `but`."""
     leaving = [int(at) for at in np.unique(places) if state.members.status[at] == DETACHING]
     events: list[Event] = []
@@ -242,7 +248,9 @@ def _flat_members(state: BookState, places: Vec, but: set[UUID]) -> list[Event]:
 
 def _holds(block: Block, at: int) -> bool:
     mine = block.members == at
-    steps = block.target_steps if block.status == "sent" else block.open_steps
+    if block.legs is not None and block.legs.awaited(mine):
+        return True
+    steps = block.booked_targets if block.status == "sent" else block.open_steps
     return bool(np.any(steps[mine] > 0))
 
 

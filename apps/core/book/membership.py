@@ -28,7 +28,15 @@ from apps.core.book.events import (
 from apps.core.book.market import Market
 from apps.core.book.marking import floating, used_margin
 from apps.core.book.placing import Decided
-from apps.core.book.state import DETACHED, DETACHING, BalanceIntent, Block, BookingIntent, BookState
+from apps.core.book.state import (
+    DETACHED,
+    DETACHING,
+    BalanceIntent,
+    Block,
+    BookingIntent,
+    BookState,
+    LegIntent,
+)
 from apps.core.book.terms import check_terms
 from apps.core.errors import ConflictError, InputError, RejectedError
 
@@ -38,6 +46,12 @@ def link_account(state: BookState, command: LinkAccount, inputs: Inputs) -> Deci
     account = inputs.account
     if account is None or account.account_id != command.account_id:
         raise InputError("account_unknown", "The trading server does not know this account.")
+    if account.server_id and account.server_id not in state.mirror.venues:
+        raise RejectedError(
+            "server_not_mapped",
+            "The account lives on another trading server, and nothing says how the master's"
+            " symbols are named there.",
+        )
     at = state.index.get(command.account_id)
     if at is not None and state.members.status[at] != DETACHED:
         raise ConflictError(
@@ -70,9 +84,16 @@ def _is_settling(state: BookState, account_id: int) -> bool:
                 return True
             case BalanceIntent() if intent.account_id == account_id:
                 return True
+            case LegIntent() if _account_of(state, intent) == account_id:
+                return True
             case _:
                 continue
     return False
+
+
+def _account_of(state: BookState, intent: LegIntent) -> int:
+    at = state.blocks[intent.block_id].members[intent.ordinal]
+    return int(state.members.account_ids[at])
 
 
 def unlink_account(state: BookState, command: UnlinkAccount, market: Market) -> Decided:
@@ -124,8 +145,10 @@ def has_business(state: BookState, at: int) -> bool:
 
 def _involves(block: Block, at: int) -> bool:
     mine = block.members == at
+    if block.legs is not None and block.legs.awaited(mine):
+        return True
     if block.status == "sent":
-        return bool(np.any(block.target_steps[mine] > 0))
+        return bool(np.any(block.booked_targets[mine] > 0))
     return block.status == "open" and bool(np.any(block.open_steps[mine] > 0))
 
 

@@ -79,6 +79,9 @@ class Verifier:
                 accounts, pnl = event.account_ids.tolist(), event.pnl_minor.tolist()
                 for account, amount in zip(accounts, pnl, strict=True):
                     self.pnl_minor[account] = self.pnl_minor.get(account, 0) + amount
+            case ev.LegClosed():
+                account = event.account_id
+                self.pnl_minor[account] = self.pnl_minor.get(account, 0) + event.pnl_minor
             case ev.BalanceSettled() if event.done:
                 account = event.account_id
                 self.flows_minor[account] = self.flows_minor.get(account, 0) + event.amount_minor
@@ -95,7 +98,7 @@ class Verifier:
         if state is None or state.members.size == 0:
             return
         if not any(
-            isinstance(e, ev.CloseFilled | ev.BalanceSettled | ev.MemberLinked)
+            isinstance(e, ev.CloseFilled | ev.LegClosed | ev.BalanceSettled | ev.MemberLinked)
             for e in read_body(record).events
         ):
             return

@@ -6,12 +6,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from apps.core.book import events as ev
-from apps.core.book.apply import blocks, book, closes, links
+from apps.core.book.apply import blocks, book, closes, links, mirror
 from apps.core.book.apply.shared import Handlers
 from apps.core.book.state import BookState, new_book
 from apps.core.errors import StateError
 
-_HANDLERS: Handlers = {**book.HANDLERS, **links.HANDLERS, **blocks.HANDLERS, **closes.HANDLERS}
+_HANDLERS: Handlers = {
+    **book.HANDLERS,
+    **links.HANDLERS,
+    **blocks.HANDLERS,
+    **closes.HANDLERS,
+    **mirror.HANDLERS,
+}
 
 
 def apply(state: BookState | None, events: Iterable[ev.Event]) -> BookState:

@@ -14,6 +14,10 @@ from apps.core.book.state import (
 
 def _linked(state: BookState, event: ev.MemberLinked) -> None:
     state.add_member(event.account)
+    account = event.account
+    state.mirror.server_of.pop(account.account_id, None)
+    if account.server_id:
+        state.mirror.server_of[account.account_id] = account.server_id
 
 
 def _rule_set(state: BookState, event: ev.RuleSet) -> None:

@@ -67,7 +67,7 @@ class LegPartlyFilled(BookEvent, frozen=True, kw_only=True, tag="leg_partly_fill
     deal_id: str
     own_steps: int
     price_points: int
-    profit_minor: int = 0
+    profit_minor: int | None = None
 
 
 class LegFilled(BookEvent, frozen=True, kw_only=True, tag="leg_filled"):

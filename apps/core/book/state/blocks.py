@@ -82,6 +82,18 @@ class Block(msgspec.Struct, kw_only=True):
         return 1 if self.side == "buy" else -1
 
     @property
+    def booked_targets(self) -> Vec:
+        """What each ticket is to get of the master order: nothing of it goes to legs."""
+        if self.legs is None:
+            return self.target_steps
+        return np.where(self.legs.is_leg, 0, self.target_steps)
+
+    @property
+    def awaits_legs(self) -> bool:
+        """Whether tickets may still open by orders of their own."""
+        return self.legs is not None and self.legs.pending > 0
+
+    @property
     def ticket_ids(self) -> Vec:
         return self.first_ticket_id + np.arange(self.members.size, dtype=np.int64)
 

@@ -104,7 +104,9 @@ class BookState(msgspec.Struct, dict=True):
         if cached is None:
             cached = {
                 (s.base_currency, s.quote_currency): name
-                for name, s in sorted(self.symbols.items(), reverse=True)
+                for name, s in sorted(
+                    self.symbols.items(), key=lambda one: ("@" in one[0], one[0]), reverse=True
+                )
                 if s.margin_mode == "fx"
             }
             self.__dict__["_pairs"] = cached
@@ -143,9 +145,9 @@ class BookState(msgspec.Struct, dict=True):
         return block
 
     def symbol(self, name: str) -> SymbolInfo:
-        """Raises NotFoundError `unknown_symbol`."""
+        """One of the master's server. Raises NotFoundError `unknown_symbol`."""
         found = self.symbols.get(name)
-        if found is None:
+        if found is None or "@" in name:
             raise NotFoundError(
                 "unknown_symbol", f"The trading server has no symbol {name!r}.", symbol=name
             )

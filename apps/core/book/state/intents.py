@@ -56,6 +56,7 @@ class BalanceIntent(msgspec.Struct, frozen=True, kw_only=True, tag="balance"):
     amount_minor: int
     currency_digits: int
     comment: str
+    server_id: int = 0
 
 
 class LegIntent(msgspec.Struct, frozen=True, kw_only=True, tag="leg"):

@@ -10,6 +10,7 @@ import numpy as np
 
 from apps.core.book.codec import Vec, vec
 from apps.core.book.commands.mirror import Execution, VenueInfo
+from apps.core.ints import BoolArray
 
 HOME = 0
 """The master's own server."""
@@ -41,7 +42,18 @@ class LegFills(msgspec.Struct):
     deal_ids: list[str] = []
     steps: int = 0
     point_steps: int = 0
-    profit_minor: int = 0
+    profit_minor: int | None = 0
+    """What the server posted; None when it does not say."""
+
+    def plus(self, deal_id: str, steps: int, points: int, profit_minor: int | None) -> LegFills:
+        """With one more fill."""
+        profit = self.profit_minor
+        return LegFills(
+            [*self.deal_ids, deal_id],
+            self.steps + steps,
+            self.point_steps + steps * points,
+            None if profit is None or profit_minor is None else profit + profit_minor,
+        )
 
 
 class Legs(msgspec.Struct, kw_only=True):
@@ -54,6 +66,7 @@ class Legs(msgspec.Struct, kw_only=True):
     symbol_at: Vec
     own_steps: Vec
     own_open: Vec = msgspec.field(default_factory=vec)
+    own_closing: Vec = msgspec.field(default_factory=vec)
     open_points: Vec = msgspec.field(default_factory=vec)
     position_ids: Vec = msgspec.field(default_factory=vec)
     attempts: Vec = msgspec.field(default_factory=vec)
@@ -61,20 +74,26 @@ class Legs(msgspec.Struct, kw_only=True):
     """Ordinal → why it failed."""
     pending: int = 0
     """How many wait or are on their way."""
+    decided_at_ms: int = 0
 
     def symbol(self, ordinal: int) -> str:
         return self.symbols[int(self.symbol_at[ordinal])]
 
     @property
-    def is_leg(self) -> Vec:
+    def is_leg(self) -> BoolArray:
         """bool per ticket."""
-        mask: Vec = self.status != Leg.BOOKED
+        mask: BoolArray = self.status != Leg.BOOKED
         return mask
 
-    def awaited(self, chosen: Vec) -> bool:
+    @property
+    def on_way(self) -> BoolArray:
+        """bool per ticket: waits or is sent, and may still open."""
+        mask: BoolArray = (self.status == Leg.WAITING) | (self.status == Leg.SENT)
+        return mask
+
+    def awaited(self, chosen: BoolArray) -> bool:
         """Whether any of the tickets chosen (bool each) may still open."""
-        on_way = (self.status == Leg.WAITING) | (self.status == Leg.SENT)
-        return bool(np.any(on_way & chosen))
+        return bool(np.any(self.on_way & chosen))
 
 
 class Mirror(msgspec.Struct):
