@@ -14,11 +14,11 @@ from redis.exceptions import RedisError
 from apps.core.book.commands import AccountInfo, LinkAccount, PlaceBlock
 from apps.core.book.decide import preview
 from apps.core.book.promise import MAX_AGE_MS, tolerance_points
+from apps.core.book.state import HOME
 from apps.core.errors import (
     InputError,
     NotFoundError,
     ProrataError,
-    RejectedError,
     UnavailableError,
 )
 from apps.engine import discovery, tokens
@@ -111,18 +111,18 @@ class Requests:
 async def account_info(actor: BookActor, account_id: int) -> AccountInfo:
     """What the broker's records and the trading server say of an account.
 
-    Raises NotFoundError `account_unknown`, RejectedError `other_server`, UnavailableError.
+    Raises NotFoundError `account_unknown`, RejectedError `server_not_mapped`, UnavailableError.
     """
     row = await discovery.in_thread(discovery.account, actor.row.broker, account_id)
     if row is None:
         raise NotFoundError(
             "account_unknown", f"There is no account {account_id}.", account_id=account_id
         )
-    if row.server_id != actor.row.server_id:
-        raise RejectedError(
-            "other_server", "The account lives on another trading server than the master."
-        )
-    state = await actor.session.server.account_state(row.login)
+    server_id = actor.venues.id_of(row.server_id)
+    session = actor.venues.connected(server_id)
+    if server_id != HOME:
+        actor.define_venue(server_id)
+    state = await session.server.account_state(row.login)
     digits = currency_digits(state.currency)
     return AccountInfo(
         account_id=account_id,
@@ -131,6 +131,7 @@ async def account_info(actor: BookActor, account_id: int) -> AccountInfo:
         currency_digits=digits,
         leverage=state.leverage,
         balance_minor=int(state.balance.scaleb(digits)),
+        server_id=server_id,
     )
 
 

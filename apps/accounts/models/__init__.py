@@ -3,7 +3,7 @@
 from apps.accounts.models.api_keys import ApiKey
 from apps.accounts.models.audit import AuditEntry
 from apps.accounts.models.people import Role, User
-from apps.accounts.models.servers import Symbol, TradingServer
+from apps.accounts.models.servers import Symbol, SymbolMap, TradingServer
 from apps.accounts.models.trading import Link, Master, TradingAccount
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Master",
     "Role",
     "Symbol",
+    "SymbolMap",
     "TradingAccount",
     "TradingServer",
     "User",

@@ -125,7 +125,7 @@ class Host:
             raise NotFoundError("server_unknown", f"no server {name!r} here", server=name)
         return exchange
 
-    def create_server(self, name: str, token: str) -> None:
+    def create_server(self, name: str, token: str, block_allocation: bool = True) -> None:
         """Creates it, or agrees that it exists with this token. ConflictError `server_exists`."""
         if not NAME.fullmatch(name):
             raise InputError(
@@ -142,7 +142,13 @@ class Host:
                 ) from error
             return
         path = self.options.data / f"{name}.server.sqlite"
-        self._start(name, Store.create(path, token, kept_events=self.options.kept_events))
+        store = Store.create(
+            path,
+            token,
+            kept_events=self.options.kept_events,
+            block_allocation=block_allocation,
+        )
+        self._start(name, store)
         log.info("created server %s", name)
 
     def check_admin(self, token: str) -> None:

@@ -34,6 +34,7 @@ class LegsPlanned(BookEvent, frozen=True, kw_only=True, tag="legs_planned"):
 
     block_id: UUID
     ordinals: Vec
+    account_ids: Vec
     server_ids: Vec
     symbols: list[str]
     symbol_at: Vec
@@ -56,6 +57,7 @@ class LegsRetried(BookEvent, frozen=True, kw_only=True, tag="legs_retried"):
 
     block_id: UUID
     ordinals: Vec
+    account_ids: Vec
     attempts: Vec
     decided_at_ms: int
 

@@ -262,6 +262,7 @@ def retry_legs(state: BookState, command: RetryLegs, now_ms: int) -> Decided:
     event = LegsRetried(
         block_id=block.block_id,
         ordinals=ordinals,
+        account_ids=accounts[ordinals],
         attempts=legs.attempts[ordinals] + 1,
         decided_at_ms=now_ms,
     )

@@ -77,6 +77,7 @@ def _plan(state: BookState, block: Block | BlockPlaced, event: BlockAllocated) -
     planned = LegsPlanned(
         block_id=event.block_id,
         ordinals=ordinals,
+        account_ids=accounts[ordinals],
         server_ids=vec(servers),
         symbols=symbols,
         symbol_at=vec([keys[server][1] for server in servers]),
