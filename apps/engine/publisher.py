@@ -72,9 +72,10 @@ class Publisher:
         if not changed:
             return
         data = _encoder.encode(quote_frame(session, changed, at_ms))
-        pipeline.publish(channels.quotes(session.broker), data)
+        pipeline.publish(channels.quotes(session.broker, session.row.server_id), data)
+        pipeline.sadd(channels.quoting(session.broker), session.row.server_id)
         whole = _encoder.encode(quote_frame(session, set(session.quotes), at_ms))
-        pipeline.set(channels.quotes_latest(session.broker), whole)
+        pipeline.set(channels.quotes_latest(session.broker, session.row.server_id), whole)
 
     def _frame(
         self,

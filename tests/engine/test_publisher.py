@@ -13,6 +13,7 @@ from apps.core.book.commands import Inputs, OpenBook
 from apps.core.book.decide import decide
 from apps.engine.actor import BookActor
 from apps.engine.publisher import Publisher
+from apps.engine.venues import Venues
 
 NOW_MS = 1_800_000_000_000
 
@@ -44,7 +45,8 @@ def actor() -> Any:
         changes=1,
         epoch=1,
         seq=1,
-        session=SimpleNamespace(quotes={}),
+        quotes=dict,
+        venues=Venues(cast(Any, SimpleNamespace(quotes={})), {}, list),
         row=SimpleNamespace(broker="acme", book_id=uuid4()),
     )
 
@@ -54,5 +56,5 @@ def test_a_quiet_book_is_shown_each_second(actor: Any, later_ms: int, frames: in
     publisher = Publisher(cast(Any, None), list, list)
     pipeline = Pipeline()
     for at_ms in (NOW_MS, NOW_MS + later_ms):
-        publisher._frame(cast(Any, pipeline), cast(BookActor, actor), set(), at_ms)
+        publisher._frame(cast(Any, pipeline), cast(BookActor, actor), {}, at_ms)
     assert len(pipeline.published) == frames

@@ -33,6 +33,7 @@ from apps.servers.simulator.market import Market
 from apps.servers.simulator.player import Player
 from apps.servers.simulator.rates import Tick
 from apps.servers.simulator.store import Store
+from apps.servers.simulator.symbols import Dialect
 
 log = logging.getLogger("simulator")
 
@@ -63,6 +64,7 @@ class Options(msgspec.Struct, frozen=True):
     faults: bool = False
     admin_token: str = ""
     kept_events: int = 200_000
+    dialect: Dialect = Dialect()
 
 
 class Host:
