@@ -31,6 +31,12 @@ class Pipeline:
         self.published.append(channel)
 
 
+class Quiet:
+    """A session that quotes nothing."""
+
+    quotes: dict[str, Any] = {}  # noqa: RUF012
+
+
 @pytest.fixture
 def actor() -> Any:
     """A quiet book: no member, no quote that moves."""
@@ -46,7 +52,7 @@ def actor() -> Any:
         epoch=1,
         seq=1,
         quotes=dict,
-        venues=Venues(cast(Any, SimpleNamespace(quotes={})), {}, list),
+        venues=Venues(cast(Any, Quiet()), {}, list),
         row=SimpleNamespace(broker="acme", book_id=uuid4()),
     )
 
