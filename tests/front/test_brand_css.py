@@ -12,6 +12,7 @@ from django.test import Client
 
 from tenants.brand import PLATFORM
 from tenants.brand_css import css_of
+from tenants.brand_icon import icon_of
 from tenants.demo_brands import DEMO_BRANDS
 from tenants.models import Brand, Broker
 
@@ -102,3 +103,15 @@ def test_a_host_that_is_nobodys_is_not_branded(db: None, client_at: At) -> None:
     answer = client_at("nobody").get("/")
     assert answer.status_code == 404
     assert "prorata" not in answer.content.decode().lower()
+
+
+def test_a_broker_without_an_icon_has_its_letter_on_its_colour(acme: Broker) -> None:
+    answer = Client(headers={"host": "acme.localhost"}).get(f"/brand/{acme.brand.version}.svg")
+    assert answer["Content-Type"] == "image/svg+xml"
+    assert f'fill="{acme.brand.color_primary_light}"' in answer.content.decode()
+    assert ">A</text>" in answer.content.decode()
+
+
+def test_a_name_cannot_write_markup_into_the_icon() -> None:
+    tokens = replace(PLATFORM, display_name="<script>")
+    assert "&lt;</text>" in icon_of(tokens)

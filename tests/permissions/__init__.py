@@ -1,0 +1,1 @@
+"""Who may open what: one table over every address, walked as every role of both brokers."""

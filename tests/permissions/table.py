@@ -1,0 +1,169 @@
+"""The table: every address of a broker's host and of the platform's own, and who may open it.
+
+`who` may; everybody else is refused: with the log-in page or 401 when nobody is known, 403 when
+the role is wrong, 404 when the role is right and the thing is another's (`absent_for`).
+An address that has no row fails the walk.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+ANON, FOREIGN = "nobody", "another broker's admin"
+ADMIN, FINANCE, NO_ROLE = "admin", "finance", "no role"
+MANAGER, OTHER_MANAGER = "manager", "another manager"
+INVESTOR, OTHER_INVESTOR = "investor", "another investor"
+PEOPLE = (ADMIN, FINANCE, NO_ROLE, MANAGER, OTHER_MANAGER, INVESTOR, OTHER_INVESTOR)
+SESSIONS = (ANON, FOREIGN, *PEOPLE)
+
+READ_KEY, TRADE_KEY = "manager's key to read", "manager's key to trade"
+SIBLING_KEY, FOREIGN_KEY = "another manager's key", "another broker's key"
+KEYS = (READ_KEY, TRADE_KEY, SIBLING_KEY, FOREIGN_KEY)
+
+STAFF = (ADMIN, FINANCE)
+MANAGERS = (MANAGER, OTHER_MANAGER)
+INVESTORS = (INVESTOR, OTHER_INVESTOR)
+OVERSEERS = (ADMIN, *MANAGERS)
+
+
+class Row(NamedTuple):
+    """`of`: what `public_id` means in this address, a key of the scene's ids."""
+
+    name: str
+    method: str
+    who: tuple[str, ...]
+    absent_for: tuple[str, ...] = ()
+    of: str = ""
+
+
+def _office() -> list[Row]:
+    """Broker staff: finance sees what is money, the admin everything."""
+    read = [
+        "dashboard", "masters", "fees", "fee_preview", "documents", "documents_csv", "ledger",
+        "balances_csv", "ledger_account", "ledger_lines_csv",
+    ]  # fmt: skip
+    return [
+        *(Row(f"broker:{name}", "GET", STAFF) for name in read),
+        *(Row(f"broker:{name}", "GET", (ADMIN,)) for name in ("new_master", "people", "keys")),
+        *(Row(f"broker:{name}", "GET", (ADMIN,)) for name in ("widget", "audit")),
+        Row("broker:master", "GET", STAFF, of="master"),
+        Row("broker:plans", "GET", STAFF, of="master"),
+        Row("broker:link", "POST", (ADMIN,), of="master"),
+        Row("broker:publish", "POST", (ADMIN,), of="master"),
+        Row("broker:fee_post", "POST", STAFF),
+        Row("broker:fee_run", "GET", STAFF, of="run"),
+        Row("broker:fee_run_csv", "GET", STAFF, of="run"),
+        Row("broker:document_pdf", "GET", STAFF, of="document"),
+        Row("broker:mail_again", "POST", STAFF, of="document"),
+        Row("broker:invite_again", "POST", (ADMIN,), of="person"),
+        Row("broker:activate", "POST", (ADMIN,), of="person"),
+        Row("broker:revoke_key", "POST", (ADMIN,), of="key"),
+    ]
+
+
+def _desk() -> list[Row]:
+    """A manager's own masters; an admin looks on and does not trade."""
+    seen = ("terminal", "blocks", "tickets", "accounts", "bars")
+    traded = ("preview", "place", "close", "cancel", "amend", "close_all", "cancel_all")
+    return [
+        Row("manager:home", "GET", OVERSEERS),
+        *(Row(f"manager:{name}", "GET", (ADMIN, MANAGER), (OTHER_MANAGER,)) for name in seen),
+        *(Row(f"manager:{name}", "POST", (MANAGER,), (OTHER_MANAGER,)) for name in traded),
+    ]
+
+
+def _portal() -> list[Row]:
+    """An investor's own accounts."""
+    general = ("overview", "history", "history_csv", "fees")
+    own = ("tickets", "curve", "detach", "document_pdf")
+    return [
+        *(Row(f"investor:{name}", "GET", INVESTORS) for name in general),
+        *(Row(f"investor:{name}", "GET", (INVESTOR,), (OTHER_INVESTOR,)) for name in own),
+    ]
+
+
+def _open_to_all() -> list[Row]:
+    everybody = SESSIONS
+    return [
+        Row("account_login", "GET", everybody),
+        Row("account_reset_password", "GET", everybody),
+        Row("account_reset_password_done", "GET", everybody),
+        Row("account_reset_password_from_key_done", "GET", everybody),
+        Row("account_reset_password_from_key", "GET", everybody),
+        Row("account_inactive", "GET", everybody),
+        Row("account_signup", "GET", everybody),
+        Row("tenants:brand_css", "GET", everybody),
+        Row("tenants:brand_icon", "GET", everybody),
+        Row("tenants:set_theme", "POST", everybody),
+        Row("widgets:loader", "GET", everybody),
+        Row("widgets:leaderboard", "GET", everybody),
+        Row("verify", "GET", everybody),
+        Row("api:docs", "GET", everybody),
+        Row("api:schema", "GET", everybody),
+    ]
+
+
+def _own_login() -> list[Row]:
+    """One's own log-in: everybody who is in, whatever the role."""
+    names = (
+        "account_change_password", "account_reauthenticate", "mfa_index", "mfa_activate_totp",
+    )  # fmt: skip
+    return [
+        Row("home", "GET", tuple(who for who in PEOPLE if who != NO_ROLE)),
+        *(Row(name, "GET", PEOPLE) for name in names),
+    ]
+
+
+PAGES = [*_office(), *_desk(), *_portal(), *_open_to_all(), *_own_login()]
+
+QUERIES = {"manager:bars": "symbol", "investor:tickets": "account", "verify": "digest"}
+"""What an address asks for behind its question mark, a key of the scene's ids."""
+
+OFFERED_TO_NOBODY = (
+    "-",  # accounts/email/, closed before allauth's own
+    "account_email",
+)
+WITHIN_A_FLOW = {
+    "account_logout": "ends the session that asks",
+    "account_set_password": "for people without a password; else leads to the change",
+    "account_email_verification_sent": "a notice within allauth's flow",
+    "account_confirm_email": "opened by a key from a mail",
+    "account_confirm_login_code": "opened by a pending log-in",
+    "mfa_authenticate": "opened by a pending log-in",
+    "mfa_reauthenticate": "opened by a request to log in again",
+    "mfa_deactivate_totp": "only who has a second factor",
+    "mfa_view_recovery_codes": "only who has a second factor",
+    "mfa_generate_recovery_codes": "only who has a second factor",
+    "mfa_download_recovery_codes": "only who has a second factor",
+}
+"""allauth's, tried by tests of the log-in (tests/front/test_sign_in.py); why no row fits."""
+
+_READS = ("books",)
+_OWN_READS = ("block", "allocations", "tickets")
+_ORDER: dict[str, object] = {"symbol": "EURUSD", "side": "buy", "lots": "1.00"}
+BODIES: dict[str, dict[str, object]] = {
+    "api:blocks": _ORDER,
+    "api:preview": _ORDER,
+    "api:close_all": {},
+    "api:cancel_all": {},
+    "api:rule": {"rule": {"method": "equity"}},
+    "api:terms": {"terms": {}},
+    "api:link_status": {"status": "paused"},
+    "api:amend": {"stop_loss": "1.05"},
+    "api:close": {},
+    "api:cancel": {},
+}
+"""Commands of the API, each with a request that is well formed."""
+
+API = [
+    *(Row(f"api:{name}", "GET", (READ_KEY, TRADE_KEY, SIBLING_KEY)) for name in _READS),
+    *(Row(f"api:{name}", "GET", (READ_KEY, TRADE_KEY), (SIBLING_KEY,)) for name in _OWN_READS),
+    *(Row(name, "POST", (TRADE_KEY,), (SIBLING_KEY,)) for name in BODIES),
+]
+API_OPEN = ("api:docs", "api:schema", "api:unknown")
+
+PLATFORM = (
+    "tenants:brand_css", "tenants:brand_icon", "tenants:set_theme", "status", "status_json",
+    "site:home", "site:product", "site:demo", "site:login", "site:healthz",
+)  # fmt: skip
+"""The platform's own host: open to the world, and nothing of a broker on it."""
