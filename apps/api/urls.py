@@ -12,6 +12,7 @@ from apps.api.controls import (
     RuleView,
     TermsView,
 )
+from apps.api.mirror import ExecutionView, RetryLegsView
 from apps.api.openapi import docs_view, schema_view
 from apps.api.reads import AllocationsView, BlockView, BooksView, TicketsView
 
@@ -24,6 +25,7 @@ urlpatterns = [
     path("books/<uuid:book_id>/blocks/preview", PreviewView.as_view(), name="preview"),
     path("books/<uuid:book_id>/close-all", CloseAllView.as_view(), name="close_all"),
     path("books/<uuid:book_id>/cancel-all", CancelAllView.as_view(), name="cancel_all"),
+    path("books/<uuid:book_id>/execution", ExecutionView.as_view(), name="execution"),
     path("books/<uuid:book_id>/rule", RuleView.as_view(), name="rule"),
     path("books/<uuid:book_id>/links/<uuid:account_id>/terms", TermsView.as_view(), name="terms"),
     path(
@@ -31,6 +33,7 @@ urlpatterns = [
         LinkStatusView.as_view(),
         name="link_status",
     ),
+    path("blocks/<uuid:block_id>/legs/retry", RetryLegsView.as_view(), name="retry_legs"),
     path("blocks/<uuid:block_id>/amend", AmendView.as_view(), name="amend"),
     path("blocks/<uuid:block_id>", BlockView.as_view(), name="block"),
     path("blocks/<uuid:block_id>/close", CloseView.as_view(), name="close"),

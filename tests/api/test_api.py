@@ -381,6 +381,8 @@ def test_openapi_describes_every_operation_and_the_page_renders(
             "books/{book_id}/blocks/preview",
             "books/{book_id}/cancel-all",
             "books/{book_id}/close-all",
+            "books/{book_id}/execution",
+            "blocks/{block_id}/legs/retry",
             "books/{book_id}/links/{account_id}/status",
             "books/{book_id}/links/{account_id}/terms",
             "books/{book_id}/rule",

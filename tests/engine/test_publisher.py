@@ -34,7 +34,7 @@ class Pipeline:
 class Quiet:
     """A session that quotes nothing."""
 
-    quotes: dict[str, Any] = {}  # noqa: RUF012
+    quotes: dict[str, Any] = {}
 
 
 @pytest.fixture
