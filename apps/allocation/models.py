@@ -23,6 +23,7 @@ class Block(models.Model):
         MARKET = "market", _("market")
         LIMIT = "limit", _("limit")
         STOP = "stop", _("stop")
+        STOP_LIMIT = "stop_limit", _("stop-limit")
 
     class State(models.TextChoices):
         PENDING = "pending", _("pending")
@@ -37,7 +38,7 @@ class Block(models.Model):
     command_id = models.UUIDField()
     symbol = models.CharField(max_length=32)
     side = models.SmallIntegerField(choices=Side.choices)
-    type = models.CharField(max_length=8, choices=Type.choices)
+    type = models.CharField(max_length=12, choices=Type.choices)
     state = models.CharField(max_length=12, choices=State.choices)
     volume_step = models.DecimalField(max_digits=12, decimal_places=4)
     digits = models.PositiveSmallIntegerField()
@@ -46,14 +47,20 @@ class Block(models.Model):
     filled_steps = models.BigIntegerField(default=0)
     open_steps = models.BigIntegerField(default=0)
     residual_steps = models.BigIntegerField(default=0)
+    # of a limit or stop: its price; of a stop-limit: the stop
     limit_price = models.DecimalField(max_digits=18, decimal_places=8, null=True)
+    stop_limit_price = models.DecimalField(max_digits=18, decimal_places=8, null=True)
     stop_loss = models.DecimalField(max_digits=18, decimal_places=8, null=True)
     take_profit = models.DecimalField(max_digits=18, decimal_places=8, null=True)
+    trailing_distance = models.DecimalField(max_digits=18, decimal_places=8, null=True)
+    trailing_step = models.DecimalField(max_digits=18, decimal_places=8, null=True)
     expires_at = models.DateTimeField(null=True)
     open_price = models.DecimalField(max_digits=18, decimal_places=8, null=True)
     close_price = models.DecimalField(max_digits=18, decimal_places=8, null=True)  # last close
     rule = models.JSONField(default=dict)
-    origin = models.CharField(max_length=12, blank=True)  # "outside": by an EA or a terminal
+    origin = models.CharField(
+        max_length=12, blank=True
+    )  # "outside": by an EA or a terminal; "reverse"; "late"
     reject_code = models.CharField(max_length=60, blank=True)
     first_ticket_id = models.BigIntegerField(null=True)
     placed_at = models.DateTimeField()

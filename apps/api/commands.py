@@ -101,7 +101,7 @@ class CloseView(ApiView):
         tags=["blocks"],
     )
     def post(self, request: Request, block_id: UUID) -> Response:
-        """Close `lots` of the block at the market, or all that is open."""
+        """Close `lots` or a `fraction` of the block at the market, or all that is open."""
         idempotency_key = check_idempotency_key(request.headers.get("Idempotency-Key"))
         wanted = validated(serializers.CloseBlockRequest, request)
         master = master_of_block(request, block_id)
@@ -111,6 +111,7 @@ class CloseView(ApiView):
                 command_id=command_id,
                 block_id=block_id,
                 volume_lots=wanted["lots"],
+                fraction=wanted["fraction"],
                 placed_by=by(request),
             )
             return committed(master, command, block_id)
@@ -168,10 +169,13 @@ def _place(
         volume_lots=wanted["lots"],
         kind=wanted["type"],
         price=wanted["price"],
+        limit_price=wanted["limit_price"],
         rule=Rule(method=wanted["method"]) if wanted["method"] else None,
         manual_lots=_manual_lots(wanted["manual_lots"]),
         stop_loss=wanted["stop_loss"],
         take_profit=wanted["take_profit"],
+        trailing_distance=wanted["trailing_distance"],
+        trailing_step=wanted["trailing_step"],
         expiry=wanted["expiry"],
         expires_at_ms=int(expires_at.timestamp() * 1000) if expires_at else None,
         token=wanted["token"],

@@ -22,11 +22,14 @@ from apps.core.book.commands import (
     AmendBlock,
     CancelAll,
     CloseAll,
+    CloseBy,
     Command,
+    ReverseBlock,
     SetLinkStatus,
     SetLinkTerms,
     SetRule,
 )
+from apps.core.book.reversing import opposite_block_id
 from apps.core.book.terms import terms_from_json
 from apps.engine import client
 from tenants.door import current_broker
@@ -57,14 +60,72 @@ class AmendView(ApiView):
                 command_id=command_id,
                 block_id=block_id,
                 price=wanted["price"],
+                limit_price=wanted["limit_price"],
                 volume_lots=wanted["lots"],
                 stop_loss=wanted["stop_loss"],
                 take_profit=wanted["take_profit"],
+                trailing_distance=wanted["trailing_distance"],
+                trailing_step=wanted["trailing_step"],
                 placed_by=by(request),
             )
             return committed(master, command, block_id)
 
         return run(request, key, master, "api.block.amend", execute, 200)
+
+
+class CloseByView(ApiView):
+    scope = "trade"
+
+    @_described("close_block_by", serializers.CloseByRequest, serializers.CommandAnswer)
+    def post(self, request: Request, block_id: UUID) -> Response:
+        """Close the block and an opposite one of its symbol against each other.
+
+        Per account the smaller of its two tickets; what is left of the larger stays open.
+        """
+        key = check_idempotency_key(request.headers.get("Idempotency-Key"))
+        wanted = validated(serializers.CloseByRequest, request)
+        master = master_of_block(request, block_id)
+
+        def execute(command_id: UUID) -> dict[str, Any]:
+            command = CloseBy(
+                command_id=command_id,
+                block_id=block_id,
+                other_block_id=wanted["other_block_id"],
+                placed_by=by(request),
+            )
+            return committed(master, command, block_id)
+
+        return run(request, key, master, "api.block.close_by", execute, 200)
+
+
+class ReverseView(ApiView):
+    scope = "trade"
+
+    @_described("reverse_block", serializers.ReverseBlockRequest, serializers.CommandAnswer)
+    def post(self, request: Request, block_id: UUID) -> Response:
+        """Close the block and, when that has filled, open the opposite: the answer's block_id.
+
+        The opposite is cancelled when the closing fails (`reverse_not_closed`), and rejected with
+        its reason when the market or the accounts refuse it: the old block is closed then.
+        """
+        key = check_idempotency_key(request.headers.get("Idempotency-Key"))
+        wanted = validated(serializers.ReverseBlockRequest, request)
+        master = master_of_block(request, block_id)
+
+        def execute(command_id: UUID) -> dict[str, Any]:
+            command = ReverseBlock(
+                command_id=command_id,
+                block_id=block_id,
+                volume_lots=wanted["lots"],
+                stop_loss=wanted["stop_loss"],
+                take_profit=wanted["take_profit"],
+                trailing_distance=wanted["trailing_distance"],
+                trailing_step=wanted["trailing_step"],
+                placed_by=by(request),
+            )
+            return committed(master, command, opposite_block_id(command_id))
+
+        return run(request, key, master, "api.block.reverse", execute, 200)
 
 
 class _BookCommandView(ApiView):

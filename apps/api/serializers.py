@@ -32,11 +32,28 @@ class StrictSerializer(serializers.Serializer[Any]):
 class PlaceBlockRequest(StrictSerializer):
     symbol = serializers.RegexField(r"^[A-Za-z0-9#._\-]{1,32}$", max_length=32)
     side = serializers.ChoiceField(["buy", "sell"])
-    type = serializers.ChoiceField(["market", "limit", "stop"], default="market")
+    type = serializers.ChoiceField(["market", "limit", "stop", "stop_limit"], default="market")
     lots = PositiveDecimal()
-    price = PositiveDecimal(required=False, allow_null=True, default=None)
+    price = PositiveDecimal(
+        required=False, allow_null=True, default=None, help_text="of a limit or stop; the stop"
+    )
+    limit_price = PositiveDecimal(
+        required=False, allow_null=True, default=None, help_text="of a stop_limit"
+    )
     stop_loss = PositiveDecimal(required=False, allow_null=True, default=None)
     take_profit = PositiveDecimal(required=False, allow_null=True, default=None)
+    trailing_distance = PositiveDecimal(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="as a difference of prices: the stop loss follows the best price at it",
+    )
+    trailing_step = PositiveDecimal(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="the least move of a trailing stop; without it a tenth of the distance",
+    )
     expiry = serializers.ChoiceField(["gtc", "day", "date"], default="gtc")
     expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
     method = serializers.ChoiceField(
@@ -70,20 +87,46 @@ class PlaceBlockRequest(StrictSerializer):
             raise serializers.ValidationError(
                 {"price": serializers.ErrorDetail("A limit or stop has one.", "price_required")}
             )
+        is_stop_limit = attrs["type"] == "stop_limit"
+        if is_stop_limit != (attrs["limit_price"] is not None):
+            code = "limit_price_required" if is_stop_limit else "limit_price_not_allowed"
+            raise serializers.ValidationError(
+                {"limit_price": serializers.ErrorDetail("A stop-limit alone has one.", code)}
+            )
         return attrs
 
 
 class CloseBlockRequest(StrictSerializer):
+    """Lots, or a fraction above 0 and at most 1 of what is open; neither: all of it."""
+
     lots = PositiveDecimal(required=False, allow_null=True, default=None)
+    fraction = PositiveDecimal(required=False, allow_null=True, default=None)
+
+
+class CloseByRequest(StrictSerializer):
+    other_block_id = serializers.UUIDField(help_text="an open block of the opposite side")
+
+
+class ReverseBlockRequest(StrictSerializer):
+    """Without lots: as much as is closed."""
+
+    lots = PositiveDecimal(required=False, allow_null=True, default=None)
+    stop_loss = PositiveDecimal(required=False, allow_null=True, default=None)
+    take_profit = PositiveDecimal(required=False, allow_null=True, default=None)
+    trailing_distance = PositiveDecimal(required=False, allow_null=True, default=None)
+    trailing_step = PositiveDecimal(required=False, allow_null=True, default=None)
 
 
 class AmendBlockRequest(StrictSerializer):
-    """What is not named stays; a stop_loss or take_profit of "0" removes it."""
+    """What is not named stays; a stop_loss, take_profit or trailing_distance of "0" removes it."""
 
     price = PositiveDecimal(required=False, allow_null=True, default=None)
+    limit_price = PositiveDecimal(required=False, allow_null=True, default=None)
     lots = PositiveDecimal(required=False, allow_null=True, default=None)
     stop_loss = LotsField(required=False, allow_null=True, default=None)
     take_profit = LotsField(required=False, allow_null=True, default=None)
+    trailing_distance = LotsField(required=False, allow_null=True, default=None)
+    trailing_step = PositiveDecimal(required=False, allow_null=True, default=None)
 
 
 class SymbolRequest(StrictSerializer):
@@ -187,13 +230,18 @@ class BlockAnswer(serializers.Serializer[Any]):
     filled_lots = serializers.SerializerMethodField()
     open_lots = serializers.SerializerMethodField()
     residual_lots = serializers.SerializerMethodField()
-    limit_price = serializers.SerializerMethodField()
+    price = serializers.SerializerMethodField(help_text="of a limit or stop; the stop")
+    limit_price = serializers.SerializerMethodField(help_text="of a limit or stop_limit")
     stop_loss = serializers.SerializerMethodField()
     take_profit = serializers.SerializerMethodField()
+    trailing_distance = serializers.SerializerMethodField()
+    trailing_step = serializers.SerializerMethodField()
     expires_at = serializers.DateTimeField(allow_null=True)
     open_price = serializers.SerializerMethodField()
     close_price = serializers.SerializerMethodField()
-    origin = serializers.CharField(help_text="empty, or outside: by an EA or a terminal")
+    origin = serializers.CharField(
+        help_text="empty; outside: by an EA or a terminal; reverse; late: filled after its end"
+    )
     reject_code = serializers.CharField()
     placed_at = serializers.DateTimeField()
     opened_at = serializers.DateTimeField(allow_null=True)
@@ -218,8 +266,19 @@ class BlockAnswer(serializers.Serializer[Any]):
     def get_residual_lots(self, block: Block) -> str:
         return lots_text(block.residual_steps, block.volume_step)
 
-    def get_limit_price(self, block: Block) -> str | None:
+    def get_price(self, block: Block) -> str | None:
         return price_text(block.limit_price, block.digits)
+
+    def get_limit_price(self, block: Block) -> str | None:
+        is_stop_limit = block.type == Block.Type.STOP_LIMIT
+        limit = block.stop_limit_price if is_stop_limit else block.limit_price
+        return price_text(limit, block.digits)
+
+    def get_trailing_distance(self, block: Block) -> str | None:
+        return price_text(block.trailing_distance, block.digits)
+
+    def get_trailing_step(self, block: Block) -> str | None:
+        return price_text(block.trailing_step, block.digits)
 
     def get_stop_loss(self, block: Block) -> str | None:
         return price_text(block.stop_loss, block.digits)

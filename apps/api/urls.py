@@ -8,7 +8,9 @@ from apps.api.controls import (
     AmendView,
     CancelAllView,
     CloseAllView,
+    CloseByView,
     LinkStatusView,
+    ReverseView,
     RuleView,
     TermsView,
 )
@@ -37,6 +39,8 @@ urlpatterns = [
     path("blocks/<uuid:block_id>/amend", AmendView.as_view(), name="amend"),
     path("blocks/<uuid:block_id>", BlockView.as_view(), name="block"),
     path("blocks/<uuid:block_id>/close", CloseView.as_view(), name="close"),
+    path("blocks/<uuid:block_id>/close-by", CloseByView.as_view(), name="close_by"),
+    path("blocks/<uuid:block_id>/reverse", ReverseView.as_view(), name="reverse"),
     path("blocks/<uuid:block_id>/cancel", CancelView.as_view(), name="cancel"),
     path("blocks/<uuid:block_id>/allocations", AllocationsView.as_view(), name="allocations"),
     path("blocks/<uuid:block_id>/tickets", TicketsView.as_view(), name="tickets"),

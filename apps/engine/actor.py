@@ -35,6 +35,7 @@ from apps.core.book.commands import (
     QuoteIn,
     SetRule,
     StopBlock,
+    TrailStop,
     TriggerBlock,
 )
 from apps.core.book.records import Body, Record, advance, make_record, read_body, refusal
@@ -99,8 +100,8 @@ class BookActor:
         self._sender: Sender | None = None
         self._recent: OrderedDict[UUID, tuple[int, Body]] = OrderedDict()
         self._master: MasterMoney | None = None
-        self._due_told: dict[UUID, int] = {}
-        """Block → when its last trigger was put into the inbox."""
+        self._due_told: dict[tuple[UUID, Due], int] = {}
+        """When the last trigger of a kind was put into the inbox for a block."""
         self._snapshot_seq = 0
         self._watch: asyncio.Task[None] | None = None
 
@@ -325,6 +326,7 @@ class BookActor:
             account=account,
             master=self._master,
             quote_max_age_ms=QUOTE_MAX_AGE_MS,
+            can_net=self.session.server.capabilities.close_by,
         )
 
     def quotes(self) -> dict[str, QuoteIn]:
@@ -391,7 +393,7 @@ class BookActor:
         """A trigger whose price has gone again is dropped, without a record. A fill that comes
         before an earlier one of its order (still being told again) waits for that."""
         match stimulus:
-            case TriggerBlock() | StopBlock() | ExpireBlock():
+            case TriggerBlock() | StopBlock() | TrailStop() | ExpireBlock():
                 return self._still_due(stimulus.block_id) is type(stimulus)
             case FillReported() if self._has_hole_before(stimulus):
                 asyncio.get_running_loop().call_later(_HOLE_RETRY_S, self.tell, stimulus)
@@ -418,11 +420,19 @@ class BookActor:
         at_ms = now_ms()
         for block in self.state.blocks.values():
             kind = due(self.state, block, self.session.quotes.get(block.symbol), at_ms)
-            if kind is None or at_ms - self._due_told.get(block.block_id, 0) < _DUE_AGAIN_MS:
+            if kind is None or self._is_told(block.block_id, kind, at_ms):
                 continue
-            self._due_told[block.block_id] = at_ms
             command_id = uuid5(block.block_id, f"{kind.__name__}:{at_ms}")
             self.tell(kind(command_id=command_id, block_id=block.block_id))
+
+    def _is_told(self, block_id: UUID, kind: Due, at_ms: int) -> bool:
+        """Whether the inbox was told a moment ago; else it is now. A stop trails at once, each
+        time: it is worth another record only when it has a step to go."""
+        told_ms = self._due_told.get((block_id, kind), 0)
+        if kind is not TrailStop and at_ms - told_ms < _DUE_AGAIN_MS:
+            return True
+        self._due_told[block_id, kind] = at_ms
+        return False
 
     def _still_due(self, block_id: UUID) -> Due | None:
         block = self.state.blocks.get(block_id) if self.state is not None else None

@@ -1,14 +1,17 @@
-"""What time and prices ask for: triggers, stops, expiries. The book decides; this only notices."""
+"""What time and prices ask for: triggers, stops, trailing, expiries. This notices, the book
+decides."""
 
 from __future__ import annotations
 
-from apps.core.book.commands import ExpireBlock, QuoteIn, StopBlock, TriggerBlock
-from apps.core.book.placing import is_being_cancelled, is_reached
+from apps.core.book.commands import ExpireBlock, QuoteIn, StopBlock, TrailStop, TriggerBlock
+from apps.core.book.placing import is_being_cancelled, is_ready
 from apps.core.book.state import Block, BookState
 from apps.core.book.stops import stop_reached
+from apps.core.book.trailing import trailed
+from apps.core.sessions import is_open
 
 QUOTE_MAX_AGE_MS = 15_000
-Due = type[TriggerBlock] | type[StopBlock] | type[ExpireBlock]
+Due = type[TriggerBlock] | type[StopBlock] | type[TrailStop] | type[ExpireBlock]
 
 
 def due(state: BookState, block: Block, quote: QuoteIn | None, at_ms: int) -> Due | None:
@@ -19,9 +22,12 @@ def due(state: BookState, block: Block, quote: QuoteIn | None, at_ms: int) -> Du
             return None if is_being_cancelled(state, block) else ExpireBlock
     if quote is None or quote.at_ms < at_ms - QUOTE_MAX_AGE_MS:
         return None
-    if block.status == "pending" and block.price_points is not None:
-        is_due = is_reached(block.side, block.kind, block.price_points, quote.bid, quote.ask)
-        return TriggerBlock if is_due else None
-    if block.status == "open" and stop_reached(block, quote):
-        return StopBlock if (block.open_steps - block.closing_steps).any() else None
+    if not is_open(state.sessions.get(block.symbol, ()), at_ms):
+        return None
+    if block.status == "pending":
+        return TriggerBlock if is_ready(state, block, quote) else None
+    if block.status == "open" and (block.open_steps - block.closing_steps).any():
+        if stop_reached(block, quote):
+            return StopBlock
+        return TrailStop if trailed(block, quote) is not None else None
     return None

@@ -1,11 +1,11 @@
-"""Trades from outside, put in order: those missed while no engine listened come first."""
+"""Trades from outside and late fills, put in order: those missed while no engine listened first."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from uuid import UUID
 
-from apps.core.book.commands import AnyStimulus, OutsideFill
+from apps.core.book.commands import AnyStimulus, FillReported, OutsideFill
 
 
 class OutsideTrades:
@@ -16,9 +16,9 @@ class OutsideTrades:
 
     def __init__(self, tell: Callable[[AnyStimulus], None]) -> None:
         self._tell = tell
-        self._held: dict[UUID, OutsideFill] | None = {}
+        self._held: dict[UUID, OutsideFill | FillReported] | None = {}
 
-    def take(self, fill: OutsideFill) -> None:
+    def take(self, fill: OutsideFill | FillReported) -> None:
         if self._held is None:
             self._tell(fill)
         else:

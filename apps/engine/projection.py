@@ -132,6 +132,9 @@ class Projection:
             points=event.price_points,
             sl=event.sl_points,
             tp=event.tp_points,
+            limit=event.limit_points,
+            trailing=event.trailing_points,
+            step=event.trailing_step_points,
             expires=instant(event.expires_at_ms) if event.expires_at_ms is not None else None,
             rule=Jsonb(event.rule.as_dict()),
             origin=event.origin,
@@ -147,12 +150,19 @@ class Projection:
             points=event.price_points,
             sl=event.sl_points,
             tp=event.tp_points,
+            limit=event.limit_points,
+            trailing=event.trailing_points,
+            step=event.trailing_step_points,
             seq=record.seq,
         )
 
+    def _trailed(self, book: UUID, record: Record, event: ev.StopTrailed) -> None:
+        self._run(q.TRAILED, block=event.block_id, sl=event.sl_points, seq=record.seq)
+
     def _rule_set(self, book: UUID, record: Record, event: ev.RuleSet) -> None:
         if self._with_links:
-            self._run(q.RULE_SET, book=book, rule=Jsonb(event.rule.as_dict()))
+            rule, defaults = event.rule.as_dict(), terms_as_json(event.defaults)
+            self._run(q.RULE_SET, book=book, rule=Jsonb(rule), defaults=Jsonb(defaults))
 
     def _execution_set(self, book: UUID, record: Record, event: ev.ExecutionSet) -> None:
         if self._with_links:
@@ -264,6 +274,7 @@ _HANDLERS: dict[type[ev.Event], Callable[[Projection, UUID, Record, Any], None]]
     ev.MemberDetached: Projection._detached,
     ev.BlockPlaced: Projection._placed,
     ev.BlockAmended: Projection._amended,
+    ev.StopTrailed: Projection._trailed,
     ev.RuleSet: Projection._rule_set,
     ev.ExecutionSet: Projection._execution_set,
     ev.LinkTermsSet: Projection._terms_set,

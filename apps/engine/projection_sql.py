@@ -6,13 +6,17 @@ from typing import Final, LiteralString
 
 PLACED: Final[LiteralString] = """
 INSERT INTO {block} (id, book_id, command_id, symbol, side, type, state, volume_step, digits,
-    requested_steps, volume_steps, filled_steps, open_steps, residual_steps, limit_price, stop_loss,
-    take_profit, expires_at, rule, origin, reject_code, placed_at, seq)
+    requested_steps, volume_steps, filled_steps, open_steps, residual_steps, limit_price,
+    stop_limit_price, stop_loss, take_profit, trailing_distance, trailing_step, expires_at, rule,
+    origin, reject_code, placed_at, seq)
 VALUES (%(block)s, %(book)s, %(block)s, %(symbol)s, %(side)s, %(kind)s, 'pending',
     %(volume_step)s, %(digits)s, %(requested)s, 0, 0, 0, 0,
     %(points)s::numeric * power(10::numeric, -%(digits)s),
+    %(limit)s::numeric * power(10::numeric, -%(digits)s),
     %(sl)s::numeric * power(10::numeric, -%(digits)s),
-    %(tp)s::numeric * power(10::numeric, -%(digits)s), %(expires)s, %(rule)s, %(origin)s,
+    %(tp)s::numeric * power(10::numeric, -%(digits)s),
+    %(trailing)s::numeric * power(10::numeric, -%(digits)s),
+    %(step)s::numeric * power(10::numeric, -%(digits)s), %(expires)s, %(rule)s, %(origin)s,
     '', %(at)s, %(seq)s)
 """
 
@@ -20,12 +24,20 @@ AMENDED: Final[LiteralString] = """
 UPDATE {block} SET requested_steps = %(requested)s,
     limit_price = %(points)s::numeric * power(10::numeric, -digits),
     stop_loss = %(sl)s::numeric * power(10::numeric, -digits),
-    take_profit = %(tp)s::numeric * power(10::numeric, -digits), seq = %(seq)s
+    take_profit = %(tp)s::numeric * power(10::numeric, -digits),
+    stop_limit_price = %(limit)s::numeric * power(10::numeric, -digits),
+    trailing_distance = %(trailing)s::numeric * power(10::numeric, -digits),
+    trailing_step = %(step)s::numeric * power(10::numeric, -digits), seq = %(seq)s
+WHERE id = %(block)s
+"""
+
+TRAILED: Final[LiteralString] = """
+UPDATE {block} SET stop_loss = %(sl)s::numeric * power(10::numeric, -digits), seq = %(seq)s
 WHERE id = %(block)s
 """
 
 RULE_SET: Final[LiteralString] = """
-UPDATE {master} SET rule = %(rule)s WHERE public_id = %(book)s
+UPDATE {master} SET rule = %(rule)s, link_defaults = %(defaults)s WHERE public_id = %(book)s
 """
 
 TERMS_SET: Final[LiteralString] = """

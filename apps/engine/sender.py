@@ -251,6 +251,16 @@ class Sender:
 
     def _booking(self, intent: BookingIntent) -> sc.Allocate:
         price = self._session.specs[intent.symbol].to_price(intent.price_points)
+        if not intent.deal_ids:
+            return sc.AllocateNetted(
+                command_id=intent.booking_id,
+                login=self._login,
+                symbol=intent.symbol,
+                price=price,
+                ticket_ids=intent.ticket_ids.astype("<i8").tobytes(),
+                steps=intent.steps.astype("<i8").tobytes(),
+                rates=intent.rates,
+            )
         if intent.closing:
             return sc.AllocateClose(
                 command_id=intent.booking_id,

@@ -15,6 +15,7 @@ from apps.core.book.commands import (
     OrderEnded,
     OutsideFill,
     QuoteIn,
+    Side,
     SymbolInfo,
 )
 from apps.core.errors import ProrataError
@@ -33,7 +34,7 @@ REPLAY_WITHIN_S = 60.0
 
 Report = FillReported | OrderEnded
 Listener = Callable[[Report], None]
-OutsideListener = Callable[[OutsideFill], None]
+OutsideListener = Callable[[OutsideFill | FillReported], None]
 
 
 def now_ms() -> int:
@@ -53,6 +54,7 @@ def symbol_info(spec: SymbolSpec) -> SymbolInfo:
         margin_currency=spec.margin_currency,
         margin_mode=spec.margin_mode,
         max_leverage=spec.max_leverage,
+        sessions=spec.sessions,
     )
 
 
@@ -102,7 +104,7 @@ class ServerSession:
         return self._cursor
 
     def expect_outside(self, login: int, listener: OutsideListener) -> None:
-        """Deals on this master that nobody here ordered go to `listener`."""
+        """Deals on this master that nobody here ordered, or waits for, go to `listener`."""
         self._masters[login] = listener
 
     def forget_outside(self, login: int) -> None:
@@ -154,6 +156,8 @@ class ServerSession:
                     report = to_report(event, self.specs)
                     if report is not None and report.order_id in self._listeners:
                         self._listeners[report.order_id](report)
+                    elif isinstance(report, FillReported) and isinstance(event, ev.Fill):
+                        self._late(event, report)
                     if until_seq is None:
                         self._cursor = max(self._cursor, event.seq)
                     elif event.seq >= until_seq:
@@ -170,7 +174,7 @@ class ServerSession:
                 command_id=uuid5(NAMESPACE_OID, f"outside:{fill.login}:{fill.deal_id}"),
                 deal_id=fill.deal_id,
                 symbol=fill.symbol,
-                side="buy" if fill.side > 0 else "sell",
+                side=_side(fill),
                 steps=fill.steps,
                 price_points=self.specs[fill.symbol].to_points(fill.price),
                 rates=fill.rates,
@@ -178,6 +182,12 @@ class ServerSession:
                 at_ms=fill.at_ms,
             )
         )
+
+    def _late(self, fill: ev.Fill, report: FillReported) -> None:
+        """A fill of an order that nobody waits for any more: the master's book knows what of."""
+        listener = self._masters.get(fill.login)
+        if listener is not None and fill.position_id is None:
+            listener(report)
 
     def _quote(self, quote: ev.Quote) -> None:
         digits = self.specs[quote.symbol].digits
@@ -187,6 +197,10 @@ class ServerSession:
         if not self.priced.is_set() and len(self.quotes) == len(self.specs):
             self.priced.set()
         self.bars.add(quote.symbol, quote.at_ms, quote.bid)
+
+
+def _side(fill: ev.Fill) -> Side:
+    return "buy" if fill.side > 0 else "sell"
 
 
 def to_report(event: ev.Event, specs: dict[str, SymbolSpec]) -> Report | None:
@@ -207,6 +221,8 @@ def to_report(event: ev.Event, specs: dict[str, SymbolSpec]) -> Report | None:
                 at_ms=event.at_ms,
                 position_id=event.position_id,
                 profit=None if event.position_id is None else event.profit,
+                symbol=event.symbol,
+                side=_side(event),
             )
         case ev.OrderRejected(command_id=UUID() as order_id):
             return order_ended(order_id, "rejected", event.code, event.raw)

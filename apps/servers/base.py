@@ -63,6 +63,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     push: bool
     history: bool
     native_dedupe: bool
+    close_by: bool = False  # AllocateNetted: opposite tickets of an account close each other
 
     @property
     def supports_block_allocation(self) -> bool:

@@ -85,7 +85,22 @@ class AllocateClose(Command, frozen=True, kw_only=True):
     steps: bytes
 
 
-Allocate = AllocateOpen | AllocateClose
+class AllocateNetted(Command, frozen=True, kw_only=True):
+    """Closes tickets of both sides of a symbol against each other at one price, without an order.
+
+    Per login as many steps bought as sold, else `ticket_mismatch`. `rates`: account currency →
+    profit currency to account currency, what P&L is posted with. Only where `close_by`.
+    """
+
+    login: int  # the master whose book they are of
+    symbol: str
+    price: Decimal
+    ticket_ids: bytes
+    steps: bytes
+    rates: dict[str, Decimal]
+
+
+Allocate = AllocateOpen | AllocateClose | AllocateNetted
 
 
 class BalanceOperation(Command, frozen=True, kw_only=True):
@@ -118,6 +133,7 @@ AnyCommand = (
     | ClosePosition
     | AllocateOpen
     | AllocateClose
+    | AllocateNetted
     | BalanceOperation
     | CreateAccount
 )

@@ -49,6 +49,7 @@ class SymbolSpec(msgspec.Struct, frozen=True):
     volume_max: Decimal
     volume_step: Decimal
     max_leverage: int  # the account's leverage is cut to this
+    sessions: tuple[tuple[int, int], ...] = ()  # apps.core.sessions; empty: always open
 
     @property
     def min_steps(self) -> int:

@@ -36,7 +36,8 @@ ALLOCATED, RAISED_TO_MIN, REDIVIDED, CAP_MARGIN, CAP_ORDER, CAP_BELOW_MIN = 0, 1
 BELOW_MIN, ROUNDED_TO_ZERO, CLOSE_ONLY, NO_EQUITY, NO_RATE = 20, 21, 32, 34, 37
 PEOPLE = {"place_block", "close_block", "cancel_block", "link_account", "unlink_account",
           "adjust_balance", "set_rule"}  # fmt: skip
-BEYOND_ORDER = ("manual_lots", "stop_loss", "take_profit", "token")
+BEYOND_ORDER = ("manual_lots", "stop_loss", "take_profit", "limit_price", "trailing_distance",
+                "token")  # fmt: skip
 DEFAULT_RULE = {"method": "equity", "residual_policy": "largest_remainder", "below_min": "skip",
                 "cap_policy": "clip", "rounding": "down", "manual_policy": "replace",
                 "carry_forward": True, "overflow_account_id": None, "custom": ""}  # fmt: skip
@@ -558,6 +559,7 @@ class Book:
     def events(self, body: Event) -> list[Event]:
         """The events of a body, derived; RefusalError when it had to be refused."""
         self._inputs, self._rates, self._margins = body["inputs"], {}, {}
+        self._said = body["events"] or [{}]
         asked = body["stimulus"]
         handler = getattr(self, f"_on_{asked['type']}", None)
         if handler is None:
@@ -577,6 +579,8 @@ class Book:
         return [{"type": "rule_set", "rule": asked["rule"], "defaults": {}}]
 
     def _on_define_symbols(self, asked: Event) -> list[Event]:
+        if any(symbol.get("sessions") for symbol in asked["symbols"]):
+            raise BeyondError("defines a symbol that does not always trade")
         return [{"type": "symbol_defined", "symbol": symbol} for symbol in asked["symbols"]]
 
     def _on_link_account(self, asked: Event) -> list[Event]:
@@ -822,7 +826,14 @@ class Book:
         }
 
     def _on_fill(self, asked: Event) -> list[Event]:
-        order = self._order(asked["order_id"])
+        try:
+            order = self._order(asked["order_id"])
+        except RefusalError:
+            first = self._said[0]
+            is_late = first.get("origin") == "late" or first.get("reason") == "outside"
+            if asked.get("symbol") and is_late:
+                raise BeyondError("takes up a fill after its order's end") from None
+            raise
         if asked["leaves_steps"] > 0:
             names = ("order_id", "deal_id", "steps", "price_points")
             return [{"type": "order_partly_filled", **{name: asked[name] for name in names}}]

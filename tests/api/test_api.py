@@ -389,6 +389,8 @@ def test_openapi_describes_every_operation_and_the_page_renders(
             "blocks/{block_id}",
             "blocks/{block_id}/amend",
             "blocks/{block_id}/close",
+            "blocks/{block_id}/close-by",
+            "blocks/{block_id}/reverse",
             "blocks/{block_id}/cancel",
             "blocks/{block_id}/allocations",
             "blocks/{block_id}/tickets",

@@ -17,7 +17,8 @@ from apps.core.book.records import digest_of, refusal
 from apps.core.book.state import ACTIVE, DETACHED, BookState, next_status
 from apps.core.book.verify import Verifier
 from apps.core.errors import CorruptionError, StateError
-from tests.core_book.world import World, replay, same
+from tests.core_book.simulate import live
+from tests.core_book.world import World, same
 
 
 def verify(world: World) -> BookState:
@@ -30,17 +31,7 @@ def verify(world: World) -> BookState:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_any_life_keeps_sums_replays_exactly_and_verifies(seed: int) -> None:
-    world = World(seed)
-    for _ in range(120):
-        world.act()
-        world.check()
-    world.settle()
-    world.check()
-    assert same(replay(world.records), world.book)
-    assert same(verify(world), world.book)
-    for account_id, balance in world.server_balance.items():
-        at = world.book.index[account_id]
-        assert int(world.book.members.balance_minor[at]) == balance
+    live(seed)
 
 
 def test_full_close_leaves_nothing_and_pnl_is_what_prices_say() -> None:

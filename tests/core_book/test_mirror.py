@@ -16,9 +16,11 @@ from apps.core.book import events as ev
 from apps.core.book.mirror.venues import own_points, own_volume
 from apps.core.book.records import Body
 from apps.core.book.state import Block, Leg, LegIntent, Note, SubmitIntent
+from tests.core_book.elsewhere import PRO
+from tests.core_book.server import Deal
 from tests.core_book.test_book import verify
 from tests.core_book.test_terms import allocated, code_of
-from tests.core_book.world import PRO, World, replay, same, symbol
+from tests.core_book.world import World, replay, same, symbol
 
 EQUAL = Rule(method="equal", carry_forward=False)  # type: ignore[arg-type]
 
@@ -92,9 +94,7 @@ def test_any_life_with_legs_on_two_servers_keeps_sums_replays_and_verifies(seed:
     assert same(verify(world), world.book)
     counts = [type(e).__name__ for b in world.bodies for e in b.events]
     assert "LegFilled" in counts
-    for account_id, balance in world.server_balance.items():
-        at = world.book.index[account_id]
-        assert int(world.book.members.balance_minor[at]) == balance
+    world.server.compare()
 
 
 def test_each_account_gets_one_order_of_its_own_and_the_master_none() -> None:
@@ -235,6 +235,7 @@ def test_accounts_elsewhere_are_legs_and_go_after_the_master_order_at_its_price(
     (order,) = world.book.intents.values()
     assert isinstance(order, SubmitIntent)
     assert order.steps == 50
+    world.server.deals["m"] = Deal(50, 108_016, 50)
     body = world.tell(
         c.FillReported(
             command_id=world.new_id(),

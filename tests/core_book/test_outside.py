@@ -43,7 +43,7 @@ def test_the_other_side_closes_the_oldest_first_and_opens_what_is_left() -> None
     assert (turned.side, int(turned.open_steps.sum())) == ("sell", 20)
     world.settle()
     assert same(verify(world), world.book)
-    for account, balance in world.server_balance.items():
+    for account, balance in world.server.balance.items():
         assert int(world.book.members.balance_minor[world.book.index[account]]) == balance
 
 

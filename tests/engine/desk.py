@@ -216,6 +216,24 @@ class Desk:
             loop.run_until_complete(context.__aexit__(None, None, None))
             loop.close()
 
+    @contextmanager
+    def euro(self, bid: int = 108_000, ask: int = 108_010) -> Iterator[Callable[[int, int], None]]:
+        """EURUSD as the test says; each price is seen by the engine before the call returns."""
+        with self.price("EURUSD") as feed:
+
+            def quote(bid: int, ask: int) -> None:
+                feed(bid, ask)
+                want = f"{Decimal(bid).scaleb(-5):.5f}"
+                wait_for(lambda: client.latest_quotes(self.broker)["EURUSD"].bid == want)
+
+            quote(bid, ask)
+            yield quote
+
+    def column(self, block_id: uuid.UUID, *names: str) -> tuple[Any, ...]:
+        """These columns of a block's row."""
+        rows = self.sql("SELECT " + ", ".join(names) + " FROM {block} WHERE id = %s", block_id)
+        return rows[0]
+
     async def _feed(self, admin: Admin, symbol: str, bid: int, ask: int) -> None:
         now_ms = time.time_ns() // 1_000_000
         await admin.feed_quotes([(symbol, bid, ask, now_ms, now_ms)])

@@ -65,7 +65,10 @@ def _office() -> list[Row]:
 def _desk() -> list[Row]:
     """A manager's own masters; an admin looks on and does not trade."""
     seen = ("terminal", "blocks", "tickets", "accounts", "bars")
-    traded = ("preview", "place", "close", "cancel", "amend", "close_all", "cancel_all")
+    traded = (
+        "preview", "place", "close", "cancel", "amend", "reverse", "close_by", "close_all",
+        "cancel_all", "rule", "terms", "status",
+    )  # fmt: skip
     return [
         Row("manager:home", "GET", OVERSEERS),
         *(Row(f"manager:{name}", "GET", (ADMIN, MANAGER), (OTHER_MANAGER,)) for name in seen),
@@ -154,6 +157,8 @@ BODIES: dict[str, dict[str, object]] = {
     "api:link_status": {"status": "paused"},
     "api:amend": {"stop_loss": "1.05"},
     "api:close": {},
+    "api:close_by": {"other_block_id": "00000000-0000-4000-8000-000000000000"},
+    "api:reverse": {},
     "api:cancel": {},
 }
 """Commands of the API, each with a request that is well formed."""

@@ -59,6 +59,8 @@ class Master(models.Model):
     # apps.core.allocation's Rule as JSON: {"method": "equity", "residual": "largest_remainder", …}
     rule = models.JSONField(default=dict)
     execution = models.CharField(max_length=8, choices=Execution.choices, default=Execution.AUTO)
+    # Terms of links that have none of their own, as in Link.params; projected with the rule.
+    link_defaults = models.JSONField(default=dict)
     is_public = models.BooleanField(default=False)  # may appear on leaderboards
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -13,6 +13,8 @@ from apps.core.book.commands import (
     SetLinkTerms,
     SetRule,
     StopBlock,
+    SymbolInfo,
+    TrailStop,
 )
 from apps.core.book.events import (
     BlockAmended,
@@ -21,8 +23,9 @@ from apps.core.book.events import (
     LinkStatusSet,
     LinkTermsSet,
     RuleSet,
+    StopTrailed,
 )
-from apps.core.book.market import Market
+from apps.core.book.market import Market, price_to_points
 from apps.core.book.placing import (
     Decided,
     can_be_withdrawn,
@@ -34,7 +37,9 @@ from apps.core.book.placing import (
 from apps.core.book.state import DETACHING, Block, BookState
 from apps.core.book.stops import changed, check_stops, stop_reached
 from apps.core.book.terms import check_terms
+from apps.core.book.trailing import amended_terms, trailed
 from apps.core.errors import ConflictError, InputError, RejectedError
+from apps.core.orders import trailed_stop
 
 
 def amend_block(state: BookState, command: AmendBlock, market: Market) -> Decided:
@@ -42,36 +47,59 @@ def amend_block(state: BookState, command: AmendBlock, market: Market) -> Decide
     block = state.block(command.block_id)
     symbol = state.symbol(block.symbol)
     quote = market.fresh(symbol.name)
-    asked = (command.price, command.volume_lots, command.stop_loss, command.take_profit)
-    if all(value is None for value in asked):
-        raise InputError("nothing_to_amend", "Name what is to change.")
-    if block.status != "pending" and not asked[0] is asked[1] is None:
-        raise RejectedError(
-            "block_not_pending", f"Price and volume of a {block.status} block are settled."
-        )
-    points, steps = block.price_points, block.requested_steps
-    if command.price is not None:
-        points = waiting_price(block.side, block.kind, command.price, symbol, market)
-    if command.volume_lots is not None:
-        steps = order_steps(command.volume_lots, symbol)
+    points, limit, steps = _amended_order(block, command, symbol, market)
     sl = changed(command.stop_loss, block.sl_points, symbol)
     tp = changed(command.take_profit, block.tp_points, symbol)
-    waits = block.status == "pending" and points is not None
-    check_stops(
-        block.side,
-        sl,
-        tp,
-        points if waits and points is not None else quote.bid,
-        points if waits and points is not None else quote.ask,
+    entry = (points if limit is None else limit) if block.status == "pending" else None
+    low, high = (quote.bid, quote.ask) if entry is None else (entry, entry)
+    check_stops(block.side, sl, tp, low, high)
+    trailing, step = amended_terms(
+        block, command.trailing_distance, command.trailing_step, symbol, quote
     )
+    if trailing is not None and block.status == "open":
+        sl = trailed_stop(block.sign, sl, trailing, quote.bid, quote.ask)
     event = BlockAmended(
         block_id=block.block_id,
         price_points=points,
         requested_steps=steps,
         sl_points=sl,
         tp_points=tp,
+        limit_points=limit,
+        trailing_points=trailing,
+        trailing_step_points=step,
     )
     return [event], {"block_id": str(block.block_id), "status": block.status}
+
+
+def _amended_order(
+    block: Block, command: AmendBlock, symbol: SymbolInfo, market: Market
+) -> tuple[int | None, int | None, int]:
+    """(price, limit of a stop-limit, volume) of what waits.
+
+    Raises InputError `nothing_to_amend`, `price_not_allowed`, `limit_price_not_allowed`,
+    RejectedError `block_not_pending` and what a new order is refused for.
+    """
+    order = (command.price, command.limit_price, command.volume_lots)
+    stops = (command.stop_loss, command.take_profit)
+    trailing = (command.trailing_distance, command.trailing_step)
+    if all(value is None for value in (*order, *stops, *trailing)):
+        raise InputError("nothing_to_amend", "Name what is to change.")
+    if block.status != "pending" and any(value is not None for value in order):
+        raise RejectedError(
+            "block_not_pending", f"Price and volume of a {block.status} block are settled."
+        )
+    points, limit, steps = block.price_points, block.limit_points, block.requested_steps
+    if command.price is not None:
+        if points is None:
+            raise InputError("price_not_allowed", "This block waits for no price.")
+        points = waiting_price(block.side, block.kind, command.price, symbol, market)
+    if command.limit_price is not None:
+        if limit is None:
+            raise InputError("limit_price_not_allowed", "Only a stop-limit has a limit price.")
+        limit = price_to_points(command.limit_price, symbol)
+    if command.volume_lots is not None:
+        steps = order_steps(command.volume_lots, symbol)
+    return points, limit, steps
 
 
 def stop_block(state: BookState, stimulus: StopBlock, market: Market) -> Decided:
@@ -81,6 +109,15 @@ def stop_block(state: BookState, stimulus: StopBlock, market: Market) -> Decided
     if block.status != "open" or not why:
         raise ConflictError("price_not_reached", "No stop of this block is reached.")
     return [_close_whole(state, block, uuid5(stimulus.command_id, why), market, why)], {}
+
+
+def trail_stop(state: BookState, stimulus: TrailStop, market: Market) -> Decided:
+    """Move the stop loss. Raises ConflictError `price_not_reached`."""
+    block = state.block(stimulus.block_id)
+    stop = trailed(block, market.fresh(block.symbol)) if block.status == "open" else None
+    if stop is None:
+        raise ConflictError("price_not_reached", "No trailing stop is to be moved here.")
+    return [StopTrailed(block_id=block.block_id, sl_points=stop)], {"sl_points": stop}
 
 
 def _close_whole(

@@ -15,9 +15,11 @@ from apps.core.book import (
     closing,
     filling,
     membership,
+    netting,
     outside,
     placing,
     promise,
+    reversing,
     sharing,
 )
 from apps.core.book.commands import (
@@ -31,6 +33,7 @@ from apps.core.book.commands import (
     CancelReported,
     CloseAll,
     CloseBlock,
+    CloseBy,
     DefineSymbols,
     DefineVenue,
     ExpireBlock,
@@ -42,11 +45,13 @@ from apps.core.book.commands import (
     OutsideFill,
     PlaceBlock,
     RetryLegs,
+    ReverseBlock,
     SetExecution,
     SetLinkStatus,
     SetLinkTerms,
     SetRule,
     StopBlock,
+    TrailStop,
     TriggerBlock,
     UnlinkAccount,
 )
@@ -87,7 +92,7 @@ def decide(state: BookState | None, stimulus: AnyStimulus, inputs: Inputs) -> De
 
     Raises StateError when a book is opened twice or used before it is opened.
     """
-    market = Market(inputs.quotes, inputs.now_ms, inputs.quote_max_age_ms, inputs.master)
+    market = _market(state, inputs)
     try:
         events, result = _dispatch(state, stimulus, inputs, market)
         if state is not None:
@@ -98,6 +103,11 @@ def decide(state: BookState | None, stimulus: AnyStimulus, inputs: Inputs) -> De
     return Decision(events=events, result=result, inputs=read)
 
 
+def _market(state: BookState | None, inputs: Inputs) -> Market:
+    sessions = state.sessions if state is not None else {}
+    return Market(inputs.quotes, inputs.now_ms, inputs.quote_max_age_ms, inputs.master, sessions)
+
+
 def preview(
     state: BookState, command: PlaceBlock, inputs: Inputs
 ) -> tuple[BlockAllocated, AllocationResult, str]:
@@ -105,7 +115,7 @@ def preview(
 
     Raises what `decide` would record as refused.
     """
-    market = Market(inputs.quotes, inputs.now_ms, inputs.quote_max_age_ms, inputs.master)
+    market = _market(state, inputs)
     placed = placing.placed_block(state, command, inputs, market)
     event, result = sharing.allocate_block(state, inputs, market, sharing.Ask.of(placed))
     return event, result, promise.make_token(state, command, market, event)
@@ -129,6 +139,12 @@ def _dispatch(  # noqa: C901 - one flat table of stimuli
             return amending.close_all(state, stimulus, market)
         case CancelAll():
             return amending.cancel_all(state, stimulus)
+        case CloseBy():
+            return netting.close_by(state, stimulus, inputs, market)
+        case ReverseBlock():
+            return reversing.reverse_block(state, stimulus, market)
+        case TrailStop():
+            return amending.trail_stop(state, stimulus, market)
         case StopBlock():
             return amending.stop_block(state, stimulus, market)
         case ExpireBlock():
@@ -154,7 +170,7 @@ def _dispatch(  # noqa: C901 - one flat table of stimuli
         case FillReported() if (leg := legs.leg_of(state, stimulus.order_id)) is not None:
             return legs.leg_fill(state, leg, stimulus, market)
         case FillReported():
-            return filling.fill(state, stimulus, market)
+            return outside.reported_fill(state, stimulus, inputs, market)
         case OutsideFill():
             return outside.outside_fill(state, stimulus, inputs, market)
         case OrderEnded() if (leg := legs.leg_of(state, stimulus.order_id)) is not None:

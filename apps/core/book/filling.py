@@ -34,6 +34,7 @@ from apps.core.book.marking import terms
 from apps.core.book.membership import detached
 from apps.core.book.placing import Decided
 from apps.core.book.state import DETACHING, Block, BookState, Close, Fills
+from apps.core.book.trailing import first_stop
 from apps.core.errors import ConflictError, RejectedError
 from apps.core.ints import half_up_div
 from apps.core.pnl import pnl_minor
@@ -41,7 +42,7 @@ from apps.core.pnl import pnl_minor
 
 def fill(state: BookState, report: FillReported, market: Market) -> Decided:
     """One execution of a master order that this book sent."""
-    order = _order(state, report.order_id)
+    order = waiting_order(state, report.order_id)
     if report.leaves_steps > 0:
         partly = OrderPartlyFilled(
             order_id=report.order_id,
@@ -60,7 +61,7 @@ def fill(state: BookState, report: FillReported, market: Market) -> Decided:
 
 def order_ended(state: BookState, report: OrderEnded, now_ms: int, market: Market) -> Decided:
     """No more fills. What was filled counts; without any, the block or the close is off."""
-    order = _order(state, report.order_id)
+    order = waiting_order(state, report.order_id)
     if order.fills.steps > 0:
         return _complete(state, order, order.fills, {}, now_ms, market), {}
     if isinstance(order, Close):
@@ -73,7 +74,7 @@ def order_ended(state: BookState, report: OrderEnded, now_ms: int, market: Marke
     return events + flat_members(state, order.members, {order.block_id}), {}
 
 
-def _order(state: BookState, order_id: UUID) -> Block | Close:
+def waiting_order(state: BookState, order_id: UUID) -> Block | Close:
     """The block or close that waits for this order. Raises ConflictError `order_not_waiting`."""
     close = state.closes.get(order_id)
     if close is not None:
@@ -127,6 +128,7 @@ def block_filled(
         events.append(
             LegsSent(block_id=block.block_id, reference_points=price, decided_at_ms=at_ms)
         )
+    events += first_stop(block, price)
     late = _close_for_leavers(state, block, steps, at_ms)
     return events + ([late] if late is not None else [])
 
@@ -164,6 +166,8 @@ def close_filled(
     rates: dict[str, Decimal],
     at_ms: int,
     market: Market,
+    *,
+    booking_id: UUID | None = None,
 ) -> list[Event]:
     block = state.block(close.block_id)
     places = block.members[close.ordinals]
@@ -183,7 +187,7 @@ def close_filled(
             steps=steps,
             pnl_minor=pnl,
             rates=used,
-            booking_id=uuid5(close.close_id, f"book:{fills.deal_ids[-1]}"),
+            booking_id=booking_id or uuid5(close.close_id, f"book:{fills.deal_ids[-1]}"),
             at_ms=at_ms,
         )
     ]

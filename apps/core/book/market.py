@@ -13,11 +13,13 @@ from fractions import Fraction
 from apps.core.book.commands import MasterMoney, QuoteIn, SymbolInfo
 from apps.core.book.state import BookState
 from apps.core.errors import RejectedError
+from apps.core.sessions import Sessions, is_open
 
 RATE_DIGITS = 8
 """Significant digits of a conversion rate: what FX is quoted in, and int64 stays exact."""
 _RATE = Context(prec=RATE_DIGITS)
 _PIVOTS = ("USD", "EUR")
+_ALWAYS: Mapping[str, Sessions] = {}
 
 
 class Market:
@@ -29,8 +31,10 @@ class Market:
         now_ms: int,
         max_age_ms: int,
         master: MasterMoney | None = None,
+        sessions: Mapping[str, Sessions] = _ALWAYS,
     ) -> None:
         self.now_ms = now_ms
+        self._sessions = sessions
         self._master = master
         self.master_read: MasterMoney | None = None
         self._quotes = quotes
@@ -44,7 +48,8 @@ class Market:
         """(symbol, currency) → margin per step at a leverage of 1 so far."""
 
     def with_quote(self, symbol: str, quote: QuoteIn) -> Market:
-        """The same market with another quote of `symbol`; what is read is recorded with this."""
+        """The same market with another quote of `symbol`, open at any time: for what has been
+        executed there already. What is read is recorded with this."""
         other = Market({**self._quotes, symbol: quote}, self.now_ms, self._max_age_ms, self._master)
         other.read = self.read
         return other
@@ -62,7 +67,11 @@ class Market:
         return quote
 
     def fresh(self, symbol: str) -> QuoteIn:
-        """A quote to trade on. Raises RejectedError `no_quote`, `stale_quote` (the limit said)."""
+        """A quote to trade on. Raises RejectedError `market_closed`, `no_quote`, `stale_quote`."""
+        if not is_open(self._sessions.get(symbol, ()), self.now_ms):
+            raise RejectedError(
+                "market_closed", f"{symbol} does not trade at this time.", symbol=symbol
+            )
         quote = self.last(symbol)
         if quote is None:
             raise RejectedError("no_quote", f"There is no quote of {symbol} yet.", symbol=symbol)

@@ -18,9 +18,9 @@ import numpy as np
 
 from apps.core.allocation import BelowMin, CapPolicy, Method, Rule, apportion
 from apps.core.book.closing import close_request
-from apps.core.book.commands import Inputs, OutsideFill, QuoteIn
+from apps.core.book.commands import FillReported, Inputs, OutsideFill, QuoteIn
 from apps.core.book.events import BlockPlaced, BlockRejected, Event
-from apps.core.book.filling import block_filled, close_filled
+from apps.core.book.filling import block_filled, close_filled, fill
 from apps.core.book.market import Market
 from apps.core.book.mirror.routing import is_leg
 from apps.core.book.placing import Decided
@@ -33,7 +33,7 @@ from apps.core.book.state import (
     Close,
     Fills,
 )
-from apps.core.errors import InputError, RejectedError
+from apps.core.errors import ConflictError, InputError, RejectedError
 
 _DIVIDES = (
     Method.BALANCE,
@@ -44,14 +44,51 @@ _DIVIDES = (
 )
 
 
-def outside_fill(state: BookState, report: OutsideFill, inputs: Inputs, market: Market) -> Decided:
-    """Close what it is against, open what is left: all in this one record."""
+def reported_fill(
+    state: BookState, report: FillReported, inputs: Inputs, market: Market
+) -> Decided:
+    """A fill of an order of this book: of one that it waits for, or one that comes too late.
+
+    A late one is executed all the same: it is taken up as a trade from outside. One of an opening
+    order opens a block of its own; one of a closing order closes what is open, oldest first.
+    """
+    try:
+        return fill(state, report, market)
+    except ConflictError:
+        if not report.symbol or report.side is None or report.position_id is not None:
+            raise  # one of an account's own order is no trade of the master's
+    block = state.blocks.get(report.order_id)
+    closes = state.ended_orders.get(report.order_id, block is None)
+    trade = OutsideFill(
+        command_id=report.command_id,
+        deal_id=report.deal_id,
+        symbol=report.symbol,
+        side=report.side,
+        steps=report.steps,
+        price_points=report.price_points,
+        rates=report.rates,
+        server_seq=report.server_seq,
+        at_ms=report.at_ms,
+    )
+    return outside_fill(state, trade, inputs, market, closes=closes, origin="late")
+
+
+def outside_fill(
+    state: BookState,
+    report: OutsideFill,
+    inputs: Inputs,
+    market: Market,
+    *,
+    closes: bool = True,
+    origin: str = "outside",
+) -> Decided:
+    """Close what it is against (unless it is known to open), open what is left: one record."""
     state.symbol(report.symbol)
     here = QuoteIn(report.price_points, report.price_points, inputs.now_ms)
     market = market.with_quote(report.symbol, here)
     events: list[Event] = []
     left = report.steps
-    for block in state.blocks.values():
+    for block in state.blocks.values() if closes else ():
         if not left:
             break
         if block.status == "open" and block.symbol == report.symbol and block.side != report.side:
@@ -59,7 +96,7 @@ def outside_fill(state: BookState, report: OutsideFill, inputs: Inputs, market: 
             left -= closed[0]
             events += closed[1]
     if left:
-        events += _open(state, left, report, inputs, market)
+        events += _open(state, left, report, inputs, market, origin)
     return events, {"steps": report.steps, "closed_steps": report.steps - left}
 
 
@@ -100,7 +137,12 @@ def _close(
 
 
 def _open(
-    state: BookState, steps: int, report: OutsideFill, inputs: Inputs, market: Market
+    state: BookState,
+    steps: int,
+    report: OutsideFill,
+    inputs: Inputs,
+    market: Market,
+    origin: str,
 ) -> list[Event]:
     symbol = state.symbol(report.symbol)
     status = state.members.status
@@ -121,7 +163,7 @@ def _open(
         placed_at_ms=inputs.now_ms,
         digits=symbol.digits,
         volume_step=symbol.volume_step,
-        origin="outside",
+        origin=origin,
     )
     try:
         allocated, _ = allocate_block(state, inputs, market, Ask.of(placed))

@@ -15,6 +15,7 @@ from apps.core.book.commands import (
     ExpireBlock,
     Inputs,
     PlaceBlock,
+    QuoteIn,
     SymbolInfo,
     TriggerBlock,
 )
@@ -30,6 +31,7 @@ from apps.core.book.market import Market, lots_to_steps, price_to_points
 from apps.core.book.sharing import Ask, allocate_block
 from apps.core.book.state import DETACHED, DETACHING, Block, BookState, CancelIntent
 from apps.core.book.stops import opening_stops
+from apps.core.book.trailing import trailing_terms
 from apps.core.errors import ConflictError, InputError, RejectedError
 
 Decided = tuple[list[Event], dict[str, Any]]
@@ -63,14 +65,21 @@ def placed_block(
     """The order with its participants and everything about it checked; not yet divided."""
     symbol = state.symbol(command.symbol)
     steps = order_steps(command.volume_lots, symbol)
-    market.fresh(symbol.name)
+    quote = market.fresh(symbol.name)
     price_points = _order_price(command, symbol, market)
+    limit_points = _limit_price(command, symbol)
     status = state.members.status
     places = np.flatnonzero((status != DETACHED) & (status != DETACHING))
     if not places.size:
         raise RejectedError("no_participants", "No active account is linked to this book.")
     manual_accounts, manual_steps = _manual_lots(state, command.manual_lots, symbol)
-    sl_points, tp_points = opening_stops(command, symbol, price_points, market)
+    entry_points = price_points if limit_points is None else limit_points
+    sl_points, tp_points = opening_stops(
+        command.side, command.stop_loss, command.take_profit, symbol, entry_points, market
+    )
+    trailing_points, trailing_step_points = trailing_terms(
+        command.trailing_distance, command.trailing_step, symbol, quote
+    )
     return BlockPlaced(
         block_id=command.command_id,
         symbol=symbol.name,
@@ -88,6 +97,9 @@ def placed_block(
         sl_points=sl_points,
         tp_points=tp_points,
         expires_at_ms=_expires_at_ms(command, inputs.now_ms),
+        limit_points=limit_points,
+        trailing_points=trailing_points,
+        trailing_step_points=trailing_step_points,
     )
 
 
@@ -149,6 +161,18 @@ def _order_price(command: PlaceBlock, symbol: SymbolInfo, market: Market) -> int
     return waiting_price(command.side, command.kind, command.price, symbol, market)
 
 
+def _limit_price(command: PlaceBlock, symbol: SymbolInfo) -> int | None:
+    """Points of a stop-limit's limit. Raises InputError `limit_price_required`,
+    `limit_price_not_allowed`."""
+    if command.kind != "stop_limit":
+        if command.limit_price is not None:
+            raise InputError("limit_price_not_allowed", "Only a stop-limit has a limit price.")
+        return None
+    if command.limit_price is None:
+        raise InputError("limit_price_required", "A stop-limit needs its limit price.")
+    return price_to_points(command.limit_price, symbol)
+
+
 def waiting_price(side: str, kind: str, price: Decimal, symbol: SymbolInfo, market: Market) -> int:
     """Points of a limit or stop price, on the right side of the market."""
     points = price_to_points(price, symbol)
@@ -170,17 +194,33 @@ def is_reached(side: str, kind: str, price_points: int, bid: int, ask: int) -> b
     return bid >= price_points if kind == "limit" else bid <= price_points
 
 
+def is_ready(state: BookState, block: Block, quote: QuoteIn) -> bool:
+    """Whether what a pending block waits for has come: its price, or the end of a closing."""
+    if block.reverses is not None:
+        return all(close.block_id != block.reverses for close in state.closes.values())
+    if block.price_points is None:
+        return False
+    return is_reached(block.side, block.kind, block.price_points, quote.bid, quote.ask)
+
+
 def trigger_block(
     state: BookState, stimulus: TriggerBlock, inputs: Inputs, market: Market
 ) -> Decided:
-    """Allocate a pending block by what accounts are worth now; refuse it when that fails."""
+    """Allocate a pending block by what accounts are worth now; refuse it when that fails.
+
+    The opposite of a block that is being reversed waits for its closing instead of a price, and
+    is cancelled (`reverse_not_closed`) when that has failed.
+    """
     block = state.block(stimulus.block_id)
     symbol = state.symbol(block.symbol)
     quote = market.fresh(symbol.name)
-    if block.status != "pending" or block.price_points is None:
+    if block.status != "pending":
         raise ConflictError("block_not_pending", "Only a pending block can be triggered.")
-    if not is_reached(block.side, block.kind, block.price_points, quote.bid, quote.ask):
+    if not is_ready(state, block, quote):
         raise ConflictError("price_not_reached", "The price of this block is not reached.")
+    if block.reverses in state.blocks:
+        code = "reverse_not_closed"
+        return [BlockCancelled(block_id=block.block_id, code=code)], {"status": "cancelled"}
     try:
         allocated, _ = allocate_block(state, inputs, market, Ask.of(block))
     except (RejectedError, InputError) as error:

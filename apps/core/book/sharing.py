@@ -19,7 +19,7 @@ from apps.core.allocation import (
     allocate,
 )
 from apps.core.book.codec import Vec, vec
-from apps.core.book.commands import Inputs, QuoteIn, SymbolInfo
+from apps.core.book.commands import Inputs, QuoteIn, SymbolInfo, order_limit
 from apps.core.book.events import BlockAllocated, BlockPlaced
 from apps.core.book.market import Market, rate
 from apps.core.book.marking import floating
@@ -38,8 +38,7 @@ class Ask:
     block_id: UUID
     symbol: str
     side: str
-    kind: str
-    price_points: int | None
+    limit_points: int | None
     sl_points: int | None
     volume_steps: int
     rule: Rule
@@ -53,8 +52,7 @@ class Ask:
             block.block_id,
             block.symbol,
             block.side,
-            block.kind,
-            block.price_points,
+            order_limit(block.kind, block.price_points, block.limit_points),
             block.sl_points,
             block.requested_steps,
             block.rule,
@@ -65,8 +63,8 @@ class Ask:
 
     def entry_points(self, quote: QuoteIn) -> int:
         """A limit is filled at its price or better; the others at the market."""
-        if self.kind == "limit" and self.price_points is not None:
-            return self.price_points
+        if self.limit_points is not None:
+            return self.limit_points
         return quote.ask if self.side == "buy" else quote.bid
 
 

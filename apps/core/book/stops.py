@@ -8,24 +8,32 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from apps.core.book.commands import PlaceBlock, QuoteIn, SymbolInfo
+from apps.core.book.commands import QuoteIn, SymbolInfo
 from apps.core.book.market import Market, price_to_points
 from apps.core.book.state import Block
 from apps.core.errors import RejectedError
 
 
 def opening_stops(
-    command: PlaceBlock, symbol: SymbolInfo, price_points: int | None, market: Market
+    side: str,
+    stop_loss: Decimal | None,
+    take_profit: Decimal | None,
+    symbol: SymbolInfo,
+    price_points: int | None,
+    market: Market,
 ) -> tuple[int | None, int | None]:
-    """(SL, TP) in points of a new order, on the right sides of the price it would open at."""
-    if command.stop_loss is None and command.take_profit is None:
+    """(SL, TP) in points of a new order, on the right sides of the price it would open at.
+
+    `price_points`: that price, None for a market order.
+    """
+    if stop_loss is None and take_profit is None:
         return None, None
     quote = market.fresh(symbol.name)
     low = price_points if price_points is not None else quote.bid
     high = price_points if price_points is not None else quote.ask
-    sl = None if command.stop_loss is None else price_to_points(command.stop_loss, symbol)
-    tp = None if command.take_profit is None else price_to_points(command.take_profit, symbol)
-    check_stops(command.side, sl, tp, low, high)
+    sl = None if stop_loss is None else price_to_points(stop_loss, symbol)
+    tp = None if take_profit is None else price_to_points(take_profit, symbol)
+    check_stops(side, sl, tp, low, high)
     return sl, tp
 
 

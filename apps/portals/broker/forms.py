@@ -230,7 +230,9 @@ class SymbolMapForm(forms.Form):
     target = forms.ModelChoiceField(
         label=_("Server of the accounts"), queryset=TradingServer.objects.order_by("name")
     )
-    source_suffix = forms.CharField(label=_("Suffix on the master's server"), max_length=12, required=False)
+    source_suffix = forms.CharField(
+        label=_("Suffix on the master's server"), max_length=12, required=False
+    )
     target_suffix = forms.CharField(
         label=_("Suffix on the accounts' server"),
         help_text=_("EURUSD becomes EURUSD.pro with the suffix .pro."),

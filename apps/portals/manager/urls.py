@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.portals.manager.views import controls, orders, tables, terminal
+from apps.portals.manager.views import blocks, controls, links, orders, tables, terminal
 
 app_name = "manager"
 urlpatterns = [
@@ -13,10 +13,15 @@ urlpatterns = [
     path("<uuid:book_id>/orders", orders.place, name="place"),
     path("<uuid:book_id>/blocks", tables.blocks, name="blocks"),
     path("<uuid:book_id>/blocks/<uuid:block_id>/tickets", tables.tickets, name="tickets"),
-    path("<uuid:book_id>/blocks/<uuid:block_id>/close", orders.close, name="close"),
-    path("<uuid:book_id>/blocks/<uuid:block_id>/cancel", orders.cancel, name="cancel"),
-    path("<uuid:book_id>/blocks/<uuid:block_id>/amend", controls.amend, name="amend"),
+    path("<uuid:book_id>/blocks/<uuid:block_id>/close", blocks.close, name="close"),
+    path("<uuid:book_id>/blocks/<uuid:block_id>/cancel", blocks.cancel, name="cancel"),
+    path("<uuid:book_id>/blocks/<uuid:block_id>/amend", blocks.amend, name="amend"),
+    path("<uuid:book_id>/blocks/<uuid:block_id>/reverse", blocks.reverse, name="reverse"),
+    path("<uuid:book_id>/blocks/<uuid:block_id>/close-by", blocks.close_by, name="close_by"),
+    path("<uuid:book_id>/rule", controls.rule, name="rule"),
     path("<uuid:book_id>/close-all", controls.close_all, name="close_all"),
     path("<uuid:book_id>/cancel-all", controls.cancel_all, name="cancel_all"),
     path("<uuid:book_id>/accounts", tables.accounts, name="accounts"),
+    path("<uuid:book_id>/accounts/<uuid:account_id>/terms", links.terms, name="terms"),
+    path("<uuid:book_id>/accounts/<uuid:account_id>/status", links.status, name="status"),
 ]

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import template
+from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Link
 from apps.allocation.models import Block
@@ -26,6 +27,15 @@ _LINK_TONES = {
     Link.Status.CLOSE_ONLY: "warn",
 }
 QUOTA_DIGITS = 4
+TERM_WORDS = {
+    "parameter": _("parameter"),
+    "lots": _("lots"),
+    "max_order_lots": _("order ≤"),
+    "max_open_lots": _("open ≤"),
+    "max_symbol_lots": _("symbol ≤"),
+    "symbols": _("only"),
+    "max_leverage": _("leverage ≤"),
+}
 
 
 @register.filter
@@ -50,6 +60,20 @@ def link_tone(status: str) -> str:
 def parts(text: str) -> list[str]:
     """`"25,50"` as a list."""
     return text.split(",")
+
+
+@register.simple_tag
+def terms_in_words(params: dict[str, Any]) -> str:
+    """A link's own terms on one line; empty when it has none."""
+    return " · ".join(
+        f"{TERM_WORDS[name]} {_told(value)}" for name, value in params.items() if name in TERM_WORDS
+    )
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {of}" for key, of in sorted(value.items()))
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 @register.simple_tag

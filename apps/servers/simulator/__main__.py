@@ -13,9 +13,10 @@ from decimal import Decimal
 from pathlib import Path
 
 from apps.core.errors import ProrataError
+from apps.core.sessions import WEEK_MINUTES, Sessions
 from apps.servers.simulator import wire
 from apps.servers.simulator.host import Host, Options
-from apps.servers.simulator.symbols import Dialect, adopt
+from apps.servers.simulator.symbols import SYMBOLS, Dialect, adopt
 
 
 def parse_arguments(arguments: list[str]) -> Options:
@@ -37,6 +38,14 @@ def parse_arguments(arguments: list[str]) -> Options:
     parser.add_argument(
         "--stale-after-s", type=float, default=60.0, help="older quotes are not dealt on"
     )
+    parser.add_argument(
+        "--session",
+        action="append",
+        default=[],
+        metavar="SYMBOL=FROM-TO",
+        help="when a symbol trades, in minutes since Monday 00:00 UTC; may be repeated. Without it:"
+        " always",
+    )
     parser.add_argument("--kept-events", type=int, default=200_000, help="older ones are pruned")
     parser.add_argument("--faults", action="store_true", help="allow armed faults (drills, tests)")
     dialect = parser.add_argument_group("a dialect: another broker's catalogue, not generated")
@@ -52,6 +61,10 @@ def parse_arguments(arguments: list[str]) -> Options:
     spoken = Dialect(chosen.suffix, chosen.contract_size, chosen.volume_step, chosen.fewer_digits)
     if spoken != Dialect() and chosen.quotes != "none":
         parser.error("a dialect has no generated market: --quotes none, and feed it")
+    try:
+        sessions = parse_sessions(chosen.session)
+    except ValueError as error:
+        parser.error(f"--session: {error}")
     admin_token = os.environ.get("SIM_ADMIN_TOKEN", "")
     if not admin_token and not _is_local(chosen.listen):
         parser.error("set SIM_ADMIN_TOKEN to listen on an address that others can reach")
@@ -67,7 +80,20 @@ def parse_arguments(arguments: list[str]) -> Options:
         admin_token=admin_token,
         kept_events=chosen.kept_events,
         dialect=spoken,
+        sessions=sessions,
     )
+
+
+def parse_sessions(texts: list[str]) -> dict[str, Sessions]:
+    """Raises ValueError for an unknown symbol or minutes that are not ones of a week."""
+    found: dict[str, Sessions] = {}
+    for text in texts:
+        symbol, _, minutes = text.partition("=")
+        begins, ends = (int(part) for part in minutes.split("-"))
+        if symbol not in SYMBOLS or not 0 <= begins < ends <= WEEK_MINUTES:
+            raise ValueError(f"{text} is not SYMBOL=FROM-TO")
+        found[symbol] = (*found.get(symbol, ()), (begins, ends))
+    return found
 
 
 def _is_local(listen: str) -> bool:

@@ -21,6 +21,7 @@ from apps.servers.simulator.symbols import ACCOUNT_CURRENCIES, SYMBOLS, TERMS
 from apps.servers.types import Side
 
 MAX_ROWS = 200_000
+FromFills = AllocateOpen | AllocateClose
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def allocate_open(exchange: Exchange, command: AllocateOpen) -> Done:
             for ticket, login, volume in rows
         ],
     )
-    _write_deals(exchange, command, source, "in", rows, [0] * len(rows))
+    write_deals(exchange, command, source, "in", rows, [0] * len(rows))
     return _done(exchange, command, source, logins, ticket_ids, steps, np.zeros_like(steps))
 
 
@@ -58,7 +59,8 @@ def allocate_close(exchange: Exchange, command: AllocateClose) -> Done:
     source = _source(exchange, command, steps)
     tickets = _open_tickets(exchange, ticket_ids, steps, source)
     logins = int64([row["login"] for row in tickets])
-    profits = _profits(exchange, source, tickets, logins, steps)
+    rates = decode_rates(source.fills[-1]["rates"])
+    profits = realised(exchange, source, rates, tickets, logins, steps)
     rows = list(zip(ticket_ids.tolist(), logins.tolist(), steps.tolist(), strict=True))
     store = exchange.store
     store.many(
@@ -69,7 +71,7 @@ def allocate_close(exchange: Exchange, command: AllocateClose) -> Done:
         "UPDATE accounts SET balance = balance + ? WHERE login = ?",
         zip(profits.tolist(), logins.tolist(), strict=True),
     )
-    _write_deals(exchange, command, source, "out", rows, profits.tolist())
+    write_deals(exchange, command, source, "out", rows, profits.tolist())
     return _done(exchange, command, source, logins, ticket_ids, steps, profits)
 
 
@@ -84,7 +86,7 @@ def vectors(*packed: bytes) -> list[Int64Array]:
     return [np.frombuffer(part, dtype="<i8").astype(np.int64) for part in packed]
 
 
-def _source(exchange: Exchange, command: Allocate, steps: Int64Array) -> Source:
+def _source(exchange: Exchange, command: FromFills, steps: Int64Array) -> Source:
     """Checks the fills against the command: master, symbol, side, price, volume."""
     if not exchange.store.block_allocation:
         raise RejectedError("unsupported", "this server books no shares of a master's fill")
@@ -110,7 +112,7 @@ def _source(exchange: Exchange, command: Allocate, steps: Int64Array) -> Source:
     return Source(fills, spec.name, Side(first["side"]), points, unallocated)
 
 
-def _fills(exchange: Exchange, command: Allocate) -> list[Row]:
+def _fills(exchange: Exchange, command: FromFills) -> list[Row]:
     """The fills named, in the order named."""
     if not all(deal_id.isascii() and deal_id.isdigit() for deal_id in command.deal_ids):
         raise RejectedError("deal_unknown", "a deal id here is a number")
@@ -154,6 +156,17 @@ def _new_tickets(exchange: Exchange, ticket_ids: Int64Array) -> None:
 def _open_tickets(
     exchange: Exchange, ticket_ids: Int64Array, steps: Int64Array, source: Source
 ) -> list[Row]:
+    """The tickets named, each of the other side than the fills."""
+    tickets = giving_tickets(exchange, ticket_ids, steps)
+    for row in tickets:
+        if row["symbol"] != source.symbol or row["side"] != -source.side:
+            raise RejectedError(
+                "ticket_mismatch", f"ticket {row['ticket_id']} is of another symbol or side"
+            )
+    return tickets
+
+
+def giving_tickets(exchange: Exchange, ticket_ids: Int64Array, steps: Int64Array) -> list[Row]:
     """The tickets named, in the order named, each able to give its steps."""
     if np.unique(ticket_ids).size != ticket_ids.size:
         raise RejectedError("ticket_mismatch", "a ticket id occurs twice")
@@ -166,10 +179,6 @@ def _open_tickets(
         missing = next(t for t in ticket_ids.tolist() if t not in known)
         raise RejectedError("position_unknown", f"no ticket {missing}", ticket_id=missing)
     for row, volume in zip(tickets, steps.tolist(), strict=True):
-        if row["symbol"] != source.symbol or row["side"] != -source.side:
-            raise RejectedError(
-                "ticket_mismatch", f"ticket {row['ticket_id']} is of another symbol or side"
-            )
         if row["open_steps"] < volume:
             raise RejectedError(
                 "ticket_mismatch",
@@ -178,22 +187,22 @@ def _open_tickets(
     return tickets
 
 
-def _profits(
+def realised(
     exchange: Exchange,
     source: Source,
+    rates: dict[str, Decimal],
     tickets: Sequence[Row],
     logins: Int64Array,
     steps: Int64Array,
 ) -> Int64Array:
-    """Realised P&L of each ticket at the rates that the last fill carried."""
-    rates: dict[str, Decimal] = decode_rates(source.fills[-1]["rates"])
+    """Realised P&L of each ticket, closed by the source at these rates."""
     open_points = int64([row["points"] for row in tickets])
     currencies = np.array([exchange.accounts[login].currency for login in logins.tolist()])
     profits = np.zeros_like(steps)
     for currency in sorted(set(currencies.tolist())):
         if currency not in rates:
             raise RejectedError(
-                "rate_missing", f"the fill carried no rate to {currency} for {source.symbol}"
+                "rate_missing", f"there is no rate to {currency} for {source.symbol}"
             )
         chosen = currencies == currency
         profits[chosen] = pnl_minor(
@@ -208,7 +217,7 @@ def _profits(
     return profits
 
 
-def _write_deals(
+def write_deals(
     exchange: Exchange,
     command: Allocate,
     source: Source,
@@ -243,7 +252,7 @@ def _write_deals(
 
 def _done(
     exchange: Exchange,
-    command: Allocate,
+    command: FromFills,
     source: Source,
     logins: Int64Array,
     ticket_ids: Int64Array,

@@ -57,6 +57,7 @@ CAPABILITIES = Capabilities(
     push=True,
     history=True,
     native_dedupe=True,
+    close_by=True,
 )
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.05, 2.0
 HEARTBEAT_S = 5.0

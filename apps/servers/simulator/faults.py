@@ -7,6 +7,7 @@ drop_after      the next command is done, then the connection is cut
 duplicate_fill  the next fill is told twice (same deal id, another seq)
 reorder         the next order's fill is told before its OrderAccepted
 partial         the next order is filled `steps` at a time, one part per quote
+late_fill       the next order cancelled has crossed with a fill of `steps`, told after its end
 """
 
 from __future__ import annotations
@@ -15,8 +16,18 @@ from apps.core.errors import InputError
 from apps.servers.simulator.messages import Fault
 
 KINDS = frozenset(
-    {"lose_ack", "delay", "drop_before", "drop_after", "duplicate_fill", "reorder", "partial"}
+    {
+        "lose_ack",
+        "delay",
+        "drop_before",
+        "drop_after",
+        "duplicate_fill",
+        "reorder",
+        "partial",
+        "late_fill",
+    }
 )
+_WITH_STEPS = ("partial", "late_fill")
 
 
 class Faults:
@@ -27,7 +38,7 @@ class Faults:
 
     def arm(self, fault: Fault) -> None:
         """InputError `fault_invalid`."""
-        needs_steps = fault.kind == "partial" and fault.steps < 1
+        needs_steps = fault.kind in _WITH_STEPS and fault.steps < 1
         if fault.kind not in KINDS or fault.count < 1 or fault.delay_ms < 0 or needs_steps:
             raise InputError("fault_invalid", f"no such fault: {fault}", kinds=sorted(KINDS))
         self._armed.setdefault(fault.kind, []).extend([fault] * fault.count)

@@ -14,8 +14,10 @@ from typing import IO
 import msgspec
 
 from apps.core.errors import ConflictError, ForbiddenError, InputError, NotFoundError
+from apps.core.sessions import Sessions
 from apps.servers.commands import (
     AllocateClose,
+    AllocateNetted,
     AllocateOpen,
     AmendOrder,
     BalanceOperation,
@@ -24,7 +26,7 @@ from apps.servers.commands import (
     CreateAccount,
     SubmitOrder,
 )
-from apps.servers.simulator import accounts, allocate, orders, wire
+from apps.servers.simulator import accounts, allocate, netting, orders, wire
 from apps.servers.simulator.bars import BarStore
 from apps.servers.simulator.connection import Connection
 from apps.servers.simulator.exchange import Exchange, Handler
@@ -48,6 +50,7 @@ HANDLERS: dict[type, Handler] = {
     ClosePosition: orders.close_position,
     AllocateOpen: allocate.allocate_open,
     AllocateClose: allocate.allocate_close,
+    AllocateNetted: netting.allocate_netted,
     BalanceOperation: accounts.balance,
     CreateAccount: accounts.create,
 }
@@ -65,6 +68,7 @@ class Options(msgspec.Struct, frozen=True):
     admin_token: str = ""
     kept_events: int = 200_000
     dialect: Dialect = Dialect()
+    sessions: dict[str, Sessions] = {}
 
 
 class Host:
@@ -72,7 +76,7 @@ class Host:
         self.options = options
         options.data.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(options.data)
-        self.market = Market(stale_after_ms=options.stale_after_ms)
+        self.market = Market(stale_after_ms=options.stale_after_ms, sessions=options.sessions)
         self.bars = BarStore(options.data / "quotes.sqlite")
         self.market.listen(self.bars.on_ticks)
         self.generator = (

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
+from apps.core.sessions import Sessions, is_open
 from apps.servers.simulator.rates import Tick
 
+_ALWAYS: Mapping[str, Sessions] = {}
 Listener = Callable[[list[tuple[str, Tick]]], None]
 
 
@@ -17,7 +19,14 @@ def wall_ms() -> int:
 class Market:
     """A symbol has one source at a time: the generator, or a connection that took it over."""
 
-    def __init__(self, *, stale_after_ms: int, clock: Callable[[], int] = wall_ms) -> None:
+    def __init__(
+        self,
+        *,
+        stale_after_ms: int,
+        clock: Callable[[], int] = wall_ms,
+        sessions: Mapping[str, Sessions] = _ALWAYS,
+    ) -> None:
+        self.sessions = sessions
         self.ticks: dict[str, Tick] = {}
         self.now_ms = clock
         self._stale_after_ms = stale_after_ms
@@ -65,7 +74,8 @@ class Market:
 
     def why_not(self, symbol: str) -> str | None:
         """None: it can be dealt now; else `market_closed`, `no_quote` or `stale_quote`."""
-        if symbol in self._closed:
+        in_session = is_open(self.sessions.get(symbol, ()), self.now_ms())
+        if symbol in self._closed or not in_session:
             return "market_closed"
         tick = self.ticks.get(symbol)
         if tick is None:

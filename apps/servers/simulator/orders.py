@@ -102,6 +102,11 @@ def cancel(exchange: Exchange, command: CancelOrder) -> Done:
     order = exchange.working_order(command.order_id)
     _end(exchange, order, "cancelled")
     exchange.tell(OrderCancelled, **_ended(order))
+    late = exchange.faults.take("late_fill")
+    if late is not None:
+        order.slice_steps = late.steps
+        fills.fill(exchange, order, dealable(exchange, order.symbol))
+        _end(exchange, order, "cancelled")
     return Done(command.command_id, order_id=command.order_id)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
+
 from apps.core.errors import InputError
 from apps.servers.simulator import valuation
 from apps.servers.simulator.exchange import Exchange, Order
@@ -20,7 +22,10 @@ def welcome(exchange: Exchange) -> Welcome:
     return Welcome(
         now_ms=exchange.market.now_ms(),
         last_seq=exchange.store.last_seq,
-        symbols=list(SYMBOLS.values()),
+        symbols=[
+            msgspec.structs.replace(spec, sessions=exchange.market.sessions.get(name, ()))
+            for name, spec in SYMBOLS.items()
+        ],
         orders=[_order(o) for orders in exchange.working.values() for o in orders.values()],
         unallocated=[p for p in valuation.positions(exchange, masters) if p.unallocated],
         block_allocation=exchange.store.block_allocation,

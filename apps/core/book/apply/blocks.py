@@ -33,6 +33,10 @@ def _placed(state: BookState, event: ev.BlockPlaced) -> None:
         sl_points=event.sl_points,
         tp_points=event.tp_points,
         expires_at_ms=event.expires_at_ms,
+        limit_points=event.limit_points,
+        trailing_points=event.trailing_points,
+        trailing_step_points=event.trailing_step_points,
+        reverses=event.reverses,
     )
 
 
@@ -40,6 +44,12 @@ def _amended(state: BookState, event: ev.BlockAmended) -> None:
     block = state.blocks[event.block_id]
     block.price_points, block.requested_steps = event.price_points, event.requested_steps
     block.sl_points, block.tp_points = event.sl_points, event.tp_points
+    block.limit_points, block.trailing_points = event.limit_points, event.trailing_points
+    block.trailing_step_points = event.trailing_step_points
+
+
+def _trailed(state: BookState, event: ev.StopTrailed) -> None:
+    state.blocks[event.block_id].sl_points = event.sl_points
 
 
 def _allocated(state: BookState, event: ev.BlockAllocated) -> None:
@@ -61,8 +71,8 @@ def _allocated(state: BookState, event: ev.BlockAllocated) -> None:
         symbol=block.symbol,
         side=block.side,
         steps=event.order_steps,
-        kind="limit" if block.kind == "limit" else "market",
-        price_points=block.price_points if block.kind == "limit" else None,
+        kind="market" if block.order_limit_points is None else "limit",
+        price_points=block.order_limit_points,
         closing=False,
         decided_at_ms=event.decided_at_ms,
     )
@@ -92,6 +102,8 @@ def _cancel_settled(state: BookState, event: ev.CancelSettled) -> None:
 
 def _block_off(state: BookState, event: ev.BlockCancelled | ev.BlockRejected) -> None:
     block = state.blocks.pop(event.block_id)
+    if block.status == "sent":
+        state.end_order(block.block_id, closing=False)
     how = "cancelled" if isinstance(event, ev.BlockCancelled) else "rejected"
     block.status = next_status(block.status, how)
     state.intents.pop(event.block_id, None)
@@ -113,6 +125,8 @@ def _block_filled(state: BookState, event: ev.BlockFilled) -> None:
     block.open_steps = event.steps.copy()
     block.base_steps = event.steps.copy()
     block.fills = Fills()
+    if event.filled_steps < block.order_steps:
+        state.end_order(block.block_id, closing=False)
     expose(state, block, block.members, event.steps, event.price_points)
     del state.intents[event.block_id]
     intend_booking(state, block, event, block.members, block.ticket_ids)
@@ -125,6 +139,7 @@ def _block_closed(state: BookState, event: ev.BlockClosed) -> None:
 
 HANDLERS: Handlers = {
     ev.BlockAmended: _amended,
+    ev.StopTrailed: _trailed,
     ev.BlockPlaced: _placed,
     ev.BlockAllocated: _allocated,
     ev.CancelRequested: _cancel_requested,

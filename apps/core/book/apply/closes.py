@@ -50,6 +50,7 @@ def _close_ended(state: BookState, event: ev.CloseEnded) -> None:
     block = state.blocks[event.block_id]
     block.closing_steps[close.ordinals] -= close.steps
     rebase(block)
+    state.end_order(event.close_id, closing=True)
     del state.intents[event.close_id]
 
 
@@ -60,6 +61,7 @@ def _close_filled(state: BookState, event: ev.CloseFilled) -> None:
     block.open_steps[close.ordinals] -= event.steps
     if event.filled_steps != close.order_steps:
         rebase(block)
+        state.end_order(event.close_id, closing=True)
     places = block.members[close.ordinals]
     expose(state, block, places, -event.steps, block.open_points)
     np.add.at(state.members.balance_minor, places, event.pnl_minor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from apps.core.book import events as ev
@@ -36,7 +37,7 @@ def intend_booking(
 ) -> None:
     some = np.flatnonzero(event.steps)
     closing = isinstance(event, ev.CloseFilled)
-    state.intents[event.booking_id] = BookingIntent(
+    booking = BookingIntent(
         booking_id=event.booking_id,
         closing=closing,
         symbol=block.symbol,
@@ -47,4 +48,20 @@ def intend_booking(
         ticket_ids=ticket_ids[some],
         steps=event.steps[some],
         pnl_minor=event.pnl_minor[some] if isinstance(event, ev.CloseFilled) else vec(),
+        rates=event.rates if isinstance(event, ev.CloseFilled) and not event.deal_ids else {},
+    )
+    before = state.intents.get(event.booking_id)
+    state.intents[event.booking_id] = (
+        _both(before, booking) if isinstance(before, BookingIntent) else booking
+    )
+
+
+def _both(first: BookingIntent, second: BookingIntent) -> BookingIntent:
+    """Two sides that close each other are one booking: the server takes both or none."""
+    return msgspec.structs.replace(
+        second,
+        **{
+            name: np.concatenate((getattr(first, name), getattr(second, name)))
+            for name in ("account_ids", "logins", "ticket_ids", "steps", "pnl_minor")
+        },
     )

@@ -13,6 +13,7 @@ from apps.core.book.commands.base import (
     OrderKind,
     Side,
     Stimulus,
+    order_limit,
 )
 from apps.core.book.commands.facts import (
     AccountInfo,
@@ -42,7 +43,9 @@ from apps.core.book.commands.orders import (
     CancelBlock,
     CloseAll,
     CloseBlock,
+    CloseBy,
     PlaceBlock,
+    ReverseBlock,
 )
 from apps.core.book.commands.reports import (
     BalanceReported,
@@ -55,6 +58,7 @@ from apps.core.book.commands.reports import (
     OrderEnded,
     OutsideFill,
     StopBlock,
+    TrailStop,
     TriggerBlock,
 )
 
@@ -63,6 +67,8 @@ Command = (
     | AmendBlock
     | CloseBlock
     | CloseAll
+    | CloseBy
+    | ReverseBlock
     | CancelBlock
     | CancelAll
     | LinkAccount
@@ -80,6 +86,7 @@ Report = (
     | DefineVenue
     | TriggerBlock
     | StopBlock
+    | TrailStop
     | ExpireBlock
     | FillReported
     | OutsideFill
@@ -103,6 +110,7 @@ __all__ = [
     "CancelReported",
     "CloseAll",
     "CloseBlock",
+    "CloseBy",
     "Command",
     "DefineSymbols",
     "DefineVenue",
@@ -122,6 +130,7 @@ __all__ = [
     "QuoteIn",
     "Report",
     "RetryLegs",
+    "ReverseBlock",
     "SetExecution",
     "SetLinkStatus",
     "SetLinkTerms",
@@ -130,7 +139,9 @@ __all__ = [
     "Stimulus",
     "StopBlock",
     "SymbolInfo",
+    "TrailStop",
     "TriggerBlock",
     "UnlinkAccount",
     "VenueInfo",
+    "order_limit",
 ]

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from apps.core.sessions import Sessions
+
 
 class SymbolInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A symbol as the book needs it. Volumes in steps, contract in units of the base per lot."""
@@ -22,6 +24,7 @@ class SymbolInfo(msgspec.Struct, frozen=True, kw_only=True):
     margin_currency: str
     margin_mode: Literal["fx", "cfd"]
     max_leverage: int
+    sessions: Sessions = ()
 
 
 class AccountInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,3 +65,5 @@ class Inputs(msgspec.Struct, kw_only=True):
     master: MasterMoney | None = None
     quote_max_age_ms: int = 15_000
     margin_level_min_pct: int = 100
+    can_net: bool = False
+    """Whether the server closes opposite positions of an account against each other."""

@@ -40,6 +40,12 @@ class StopBlock(Stimulus, frozen=True, kw_only=True, tag="stop_block"):
     block_id: UUID
 
 
+class TrailStop(Stimulus, frozen=True, kw_only=True, tag="trail_stop"):
+    """The quote that this record holds is better for an open block by a trailing step or more."""
+
+    block_id: UUID
+
+
 class ExpireBlock(Stimulus, frozen=True, kw_only=True, tag="expire_block"):
     """A pending block's time is over."""
 
@@ -66,6 +72,9 @@ class FillReported(Stimulus, frozen=True, kw_only=True, tag="fill"):
     position_id: int | None = None
     profit: Decimal | None = None
     """Of a leg: the server's position, and what it posted for a closing, in account currency."""
+    symbol: str = ""
+    side: Side | None = None
+    """With the symbol: what to do with a fill that comes after its order's end."""
 
 
 class OutsideFill(Stimulus, frozen=True, kw_only=True, tag="outside_fill"):

@@ -20,6 +20,7 @@ from apps.core.book.events.blocks import (
     CancelRequested,
     CancelSettled,
     OrderPartlyFilled,
+    StopTrailed,
 )
 from apps.core.book.events.book import (
     BalanceRequested,
@@ -66,6 +67,7 @@ Event = (
     | MemberDetached
     | BlockPlaced
     | BlockAmended
+    | StopTrailed
     | BlockAllocated
     | CancelRequested
     | CancelSettled
@@ -129,6 +131,7 @@ __all__ = [
     "MemberLinked",
     "OrderPartlyFilled",
     "RuleSet",
+    "StopTrailed",
     "SymbolDefined",
     "VenueDefined",
 ]

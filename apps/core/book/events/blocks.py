@@ -16,8 +16,10 @@ from apps.core.book.events.base import BookEvent
 class BlockPlaced(BookEvent, frozen=True, kw_only=True, tag="block_placed"):
     """Asked for, with its participants. A market block is allocated in the same record.
 
-    manual_accounts, manual_steps: lots set by hand for this order alone. origin: empty, or
-    "outside" for a trade that appeared on the master.
+    manual_accounts, manual_steps: lots set by hand for this order alone. limit_points: of a
+    stop-limit, whose price_points are the stop. origin: empty, "outside" for a trade that appeared
+    on the master, "late" for a fill after its order's end, "reverse". `reverses`: the block that
+    has to be closed first.
     """
 
     block_id: UUID
@@ -37,6 +39,10 @@ class BlockPlaced(BookEvent, frozen=True, kw_only=True, tag="block_placed"):
     tp_points: int | None = None
     expires_at_ms: int | None = None
     origin: str = ""
+    limit_points: int | None = None
+    trailing_points: int | None = None
+    trailing_step_points: int | None = None
+    reverses: UUID | None = None
 
 
 class BlockAmended(BookEvent, frozen=True, kw_only=True, tag="block_amended"):
@@ -47,6 +53,16 @@ class BlockAmended(BookEvent, frozen=True, kw_only=True, tag="block_amended"):
     requested_steps: int
     sl_points: int | None
     tp_points: int | None
+    limit_points: int | None = None
+    trailing_points: int | None = None
+    trailing_step_points: int | None = None
+
+
+class StopTrailed(BookEvent, frozen=True, kw_only=True, tag="stop_trailed"):
+    """The stop loss of an open block has followed the price; it only ever becomes tighter."""
+
+    block_id: UUID
+    sl_points: int
 
 
 class BlockAllocated(BookEvent, frozen=True, kw_only=True, tag="block_allocated"):

@@ -26,6 +26,7 @@ from apps.core.book.marking import terms
 from apps.core.book.mirror.venues import own_points
 from apps.core.book.placing import Decided
 from apps.core.book.state import ACTIVE, DETACHING, Block, BookState, Leg, LegFills, LegIntent, Legs
+from apps.core.book.trailing import first_stop
 from apps.core.errors import RejectedError, StateError
 from apps.core.ints import half_up_div
 from apps.core.pnl import pnl_minor
@@ -118,7 +119,10 @@ def _opened(
         digits=own.digits,
         volume_step=own.volume_step,
     )
-    events: list[Event] = [filled, *_settled(state, block, intent, filled, at_ms)]
+    events: list[Event] = [filled]
+    if block.status == "sent":  # the first to open: a trailing stop follows from the decision
+        events += first_stop(block, _legs(block).reference_points)
+    events += _settled(state, block, intent, filled, at_ms)
     if int(state.members.status[block.members[intent.ordinal]]) == DETACHING:
         events.append(
             CloseRequested(

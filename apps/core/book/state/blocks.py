@@ -10,7 +10,7 @@ import numpy as np
 
 from apps.core.allocation import Rule
 from apps.core.book.codec import Vec, vec
-from apps.core.book.commands import OrderKind, Side
+from apps.core.book.commands import OrderKind, Side, order_limit
 from apps.core.book.state.mirror import Legs
 from apps.core.errors import StateError
 
@@ -60,6 +60,10 @@ class Block(msgspec.Struct, kw_only=True):
     sl_points: int | None = None
     tp_points: int | None = None
     expires_at_ms: int | None = None
+    limit_points: int | None = None
+    trailing_points: int | None = None
+    trailing_step_points: int | None = None
+    reverses: UUID | None = None
     status: BlockStatus = "pending"
     order_steps: int = 0
     open_points: int = 0
@@ -92,6 +96,11 @@ class Block(msgspec.Struct, kw_only=True):
     def awaits_legs(self) -> bool:
         """Whether tickets may still open by orders of their own."""
         return self.legs is not None and self.legs.pending > 0
+
+    @property
+    def order_limit_points(self) -> int | None:
+        """What its order is limited to at the server; None: it is sent at the market."""
+        return order_limit(self.kind, self.price_points, self.limit_points)
 
     @property
     def ticket_ids(self) -> Vec:

@@ -24,6 +24,9 @@ from apps.core.book.state.members import (
 from apps.core.book.state.mirror import Mirror
 from apps.core.book.terms import NO_TERMS, LinkTerms
 from apps.core.errors import NotFoundError
+from apps.core.sessions import Sessions
+
+KEPT_ENDED = 256
 
 
 class BookState(msgspec.Struct, dict=True):
@@ -49,6 +52,8 @@ class BookState(msgspec.Struct, dict=True):
     defaults: LinkTerms = NO_TERMS
     terms: dict[int, LinkTerms] = {}
     mirror: Mirror = msgspec.field(default_factory=Mirror)
+    ended_orders: dict[UUID, bool] = {}
+    """Orders that ended before they were filled whole, the last of them: was it a closing one?"""
 
     @property
     def index(self) -> dict[int, int]:
@@ -121,6 +126,22 @@ class BookState(msgspec.Struct, dict=True):
     def define_symbol(self, symbol: SymbolInfo) -> None:
         self.symbols[symbol.name] = symbol
         self.__dict__.pop("_pairs", None)
+        self.__dict__.pop("_sessions", None)
+
+    @property
+    def sessions(self) -> dict[str, Sessions]:
+        """When each symbol trades, of those that do not always."""
+        cached: dict[str, Sessions] | None = self.__dict__.get("_sessions")
+        if cached is None:
+            found = {name: s.sessions for name, s in self.symbols.items() if s.sessions}
+            cached = self.__dict__["_sessions"] = found
+        return cached
+
+    def end_order(self, order_id: UUID, *, closing: bool) -> None:
+        """Remember an order that ended early: a fill of it may still come."""
+        self.ended_orders[order_id] = closing
+        while len(self.ended_orders) > KEPT_ENDED:
+            del self.ended_orders[next(iter(self.ended_orders))]
 
     def member(self, account_id: int) -> int:
         """Place of an account that is not detached. Raises NotFoundError `account_not_linked`."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Literal
 from uuid import UUID
 
 import msgspec
 
 from apps.core.book.codec import Vec
-from apps.core.book.commands import BalanceKind, OrderKind, Side
+from apps.core.book.commands import BalanceKind, Side
 
 
 class SubmitIntent(msgspec.Struct, frozen=True, kw_only=True, tag="submit"):
@@ -20,7 +22,7 @@ class SubmitIntent(msgspec.Struct, frozen=True, kw_only=True, tag="submit"):
     symbol: str
     side: Side
     steps: int
-    kind: OrderKind
+    kind: Literal["market", "limit"]
     price_points: int | None
     closing: bool
     decided_at_ms: int
@@ -32,7 +34,10 @@ class CancelIntent(msgspec.Struct, frozen=True, kw_only=True, tag="cancel"):
 
 
 class BookingIntent(msgspec.Struct, frozen=True, kw_only=True, tag="booking"):
-    """Have the server book a fill on the sub-accounts; `pnl_minor` is ours, to compare."""
+    """Have the server book a fill on the sub-accounts; `pnl_minor` is ours, to compare.
+
+    Without deals: tickets of both sides closed against each other, converted at `rates`.
+    """
 
     booking_id: UUID
     closing: bool
@@ -44,6 +49,7 @@ class BookingIntent(msgspec.Struct, frozen=True, kw_only=True, tag="booking"):
     ticket_ids: Vec
     steps: Vec
     pnl_minor: Vec
+    rates: dict[str, Decimal] = {}
 
 
 class BalanceIntent(msgspec.Struct, frozen=True, kw_only=True, tag="balance"):

@@ -1,14 +1,11 @@
-"""What the manager changes: a block's prices and stops; everything at once."""
+"""What the manager changes of a whole book: everything closed or cancelled, the rule."""
 
 from __future__ import annotations
 
-import json
 import uuid
-from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
@@ -17,62 +14,27 @@ from apps.accounts.access import require_role
 from apps.accounts.models import Role
 from apps.allocation.models import Block
 from apps.allocation.selectors import books
-from apps.core.book.commands import CancelAll, CloseAll, Command
-from apps.core.errors import NotFoundError, ProrataError, UnavailableError, UnknownOutcomeError
-from apps.engine import client
-from apps.engine.messages import Outcome
-from apps.portals.manager.book import Desk, trading_desk_of
-from apps.portals.manager.forms import AmendForm, CancelForm, CodedForm
-
-_INVALID = 422
-_SHOWN = (400, 409, 422, 503, 504)
-
-
-@require_http_methods(["GET", "POST"])
-@require_role(Role.MANAGER)
-def amend(request: HttpRequest, book_id: UUID, block_id: UUID) -> HttpResponse:
-    """Dialog: stop loss and take profit; price and volume while it is pending."""
-    desk = trading_desk_of(request, book_id)
-    try:
-        block = books.block_of(desk.book_id, block_id)
-    except NotFoundError:
-        raise Http404 from None
-    context: dict[str, Any] = {"desk": desk, "block": block, "is_pending": block.state == "pending"}
-    if request.method == "GET":
-        return _dialog(request, "_amend", AmendForm(initial=_as_it_is(block)), context)
-    form = AmendForm(request.POST)
-    if not form.is_valid():
-        return _dialog(request, "_amend", form, context, status=_INVALID)
-    answer = _execute(request, desk, form, form.command(desk, block_id), "_amend", context)
-    if isinstance(answer, HttpResponse):
-        return answer
-    return _done(_("The order in %(symbol)s is changed.") % {"symbol": block.symbol})
-
-
-def _as_it_is(block: Block) -> dict[str, Any]:
-    """Price and volume stay empty: what is not named is left."""
-
-    def text(price: Any) -> str:
-        return "" if price is None else f"{price:.{block.digits}f}"
-
-    return {
-        "command_id": uuid.uuid4(),
-        "stop_loss": text(block.stop_loss),
-        "take_profit": text(block.take_profit),
-    }
+from apps.core.allocation import Rule
+from apps.core.book.commands import CancelAll, CloseAll
+from apps.core.book.terms import terms_from_json
+from apps.core.errors import ProrataError
+from apps.portals.manager import dialogs
+from apps.portals.manager.book import trading_desk_of
+from apps.portals.manager.forms import EverythingForm, RuleForm, initial_of
+from apps.portals.manager.forms.terms import OPTIONS
 
 
 @require_http_methods(["GET", "POST"])
 @require_role(Role.MANAGER)
 def close_all(request: HttpRequest, book_id: UUID) -> HttpResponse:
-    """Dialog: close every open block."""
+    """Dialog: close every open block, or those of one symbol."""
     return _everything(request, book_id, CloseAll, is_closing=True)
 
 
 @require_http_methods(["GET", "POST"])
 @require_role(Role.MANAGER)
 def cancel_all(request: HttpRequest, book_id: UUID) -> HttpResponse:
-    """Dialog: cancel every pending order."""
+    """Dialog: cancel every pending order, or those of one symbol."""
     return _everything(request, book_id, CancelAll, is_closing=False)
 
 
@@ -85,14 +47,20 @@ def _everything(
 ) -> HttpResponse:
     desk = trading_desk_of(request, book_id)
     context = {"desk": desk, "is_closing": is_closing}
+    states = (Block.State.OPEN,) if is_closing else (Block.State.PENDING,)
+    symbols = sorted({block.symbol for block in books.blocks_of(desk.book_id, states)})
     if request.method == "GET":
-        form = CancelForm(initial={"command_id": uuid.uuid4()})
-        return _dialog(request, "_everything", form, context)
-    form = CancelForm(request.POST)
+        form = EverythingForm(initial={"command_id": uuid.uuid4()}, symbols=symbols)
+        return dialogs.show(request, "_everything", form, context)
+    form = EverythingForm(request.POST, symbols=symbols)
     if not form.is_valid():
-        return _dialog(request, "_everything", form, context, status=_INVALID)
-    command = kind(command_id=form.cleaned_data["command_id"], placed_by=str(desk.user.public_id))
-    answer = _execute(request, desk, form, command, "_everything", context)
+        return dialogs.show(request, "_everything", form, context, status=dialogs.INVALID)
+    command = kind(
+        command_id=form.cleaned_data["command_id"],
+        symbol=form.cleaned_data["symbol"] or None,
+        placed_by=str(desk.user.public_id),
+    )
+    answer = dialogs.execute(request, desk, form, command, "_everything", context)
     if isinstance(answer, HttpResponse):
         return answer
     count = int(answer.result["blocks"])
@@ -101,50 +69,30 @@ def _everything(
         if is_closing
         else ngettext("Cancelled %(count)d order.", "Cancelled %(count)d orders.", count)
     )
-    return _done(text % {"count": count})
+    return dialogs.done(text % {"count": count})
 
 
-def _execute(
-    request: HttpRequest,
-    desk: Desk,
-    form: CodedForm,
-    command: Command,
-    template: str,
-    context: dict[str, Any],
-) -> Outcome | HttpResponse:
-    """The outcome, or the dialog again with what went wrong."""
+@require_http_methods(["GET", "POST"])
+@require_role(Role.MANAGER)
+def rule(request: HttpRequest, book_id: UUID) -> HttpResponse:
+    """Dialog: how blocks are divided, and the terms of links that have none of their own."""
+    desk = trading_desk_of(request, book_id)
+    context = {"desk": desk}
+    before = Rule.from_dict(desk.master.rule)
+    defaults = terms_from_json(desk.master.link_defaults)
+    if request.method == "GET":
+        options = {name: before.as_dict()[name] for name in OPTIONS}
+        initial = {"command_id": uuid.uuid4(), **initial_of(defaults), **options}
+        return dialogs.show(request, "_rule", RuleForm(initial=initial), context)
+    form = RuleForm(request.POST)
+    if not form.is_valid():
+        return dialogs.show(request, "_rule", form, context, status=dialogs.INVALID)
     try:
-        return client.execute(desk.broker, desk.book_id, command)
-    except UnknownOutcomeError as error:
-        context = {**context, "unknown": error}
-        return _dialog(request, template, form, context, status=error.status)
+        command = form.rule_command(desk, before, defaults)
     except ProrataError as error:
         form.refuse(error)
-        if not isinstance(error, UnavailableError):  # that one never reached the book
-            form.renew()
-        status = error.status if error.status in _SHOWN else _INVALID
-        return _dialog(request, template, form, context, status=status)
-
-
-def _dialog(
-    request: HttpRequest,
-    template: str,
-    form: CodedForm,
-    context: dict[str, Any],
-    *,
-    status: int = 200,
-) -> HttpResponse:
-    codes = form.codes() if form.is_bound else []
-    return render(
-        request,
-        f"manager/{template}.html",
-        {**context, "form": form, "codes": codes},
-        status=status,
-    )
-
-
-def _done(text: str) -> HttpResponse:
-    """Nothing to show in the dialog any more: desk.js closes it and says `text`."""
-    answer = HttpResponse("")
-    answer["HX-Trigger"] = json.dumps({"desk-done": {"text": text}})
-    return answer
+        return dialogs.show(request, "_rule", form, context, status=dialogs.INVALID)
+    answer = dialogs.execute(request, desk, form, command, "_rule", context)
+    if isinstance(answer, HttpResponse):
+        return answer
+    return dialogs.done(_("The rule is set: it divides every block from now on."))

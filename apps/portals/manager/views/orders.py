@@ -1,44 +1,36 @@
-"""What the manager orders: preview, place, close, cancel.
-
-A refusal is recorded by the book under its command id, so the form that comes back carries a new
-one; an *unknown* outcome keeps the id, and asking again with it can only do the thing once.
-"""
+"""The order ticket: what every account would get, and the order itself."""
 
 from __future__ import annotations
 
-import json
-import uuid
 from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
 from apps.accounts.access import require_role
 from apps.accounts.models import Role, TradingAccount
-from apps.allocation.models import Block
 from apps.allocation.selectors import books
-from apps.core.book.commands import CancelBlock
-from apps.core.errors import NotFoundError, ProrataError, UnavailableError, UnknownOutcomeError
+from apps.core.book.commands import PlaceBlock
+from apps.core.errors import InputError, ProrataError, UnknownOutcomeError
 from apps.engine import client
-from apps.engine.messages import BlockView, Frame, Outcome, Preview
+from apps.engine.messages import Outcome, Preview
+from apps.portals.manager import dialogs
 from apps.portals.manager.book import Desk, trading_desk_of
-from apps.portals.manager.forms import CancelForm, CloseForm, CodedForm, TicketForm
+from apps.portals.manager.forms import TicketForm
 from apps.portals.manager.reasons import code_of, text_of
 
 PREVIEW_ROWS = 250
-INVALID = 422
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewLine:
-    """One account in the preview, in words."""
+    """One account in the preview, in words. `by_hand`: the lots typed for it, or empty."""
 
     login: int
     currency: str
@@ -47,6 +39,7 @@ class PreviewLine:
     steps: int
     reason: Any
     is_plain: bool
+    by_hand: str
 
 
 @require_POST
@@ -57,15 +50,27 @@ def preview(request: HttpRequest, book_id: UUID) -> HttpResponse:
     form = TicketForm(request.POST, symbols=desk.symbols())
     if form.is_valid():
         try:
-            shown = client.preview(desk.broker, desk.book_id, form.command(desk))
+            shown = client.preview(desk.broker, desk.book_id, _command(desk, form))
         except ProrataError as error:
             form.refuse(error)
         else:
             return _preview_dialog(request, desk, form, shown)
-    answer = _ticket(request, desk, form, status=INVALID)
+    answer = _ticket(request, desk, form, status=dialogs.INVALID)
     answer["HX-Retarget"] = "#ticket"
     answer["HX-Reswap"] = "outerHTML"
     return answer
+
+
+def _command(desk: Desk, form: TicketForm) -> PlaceBlock:
+    """Raises InputError `manual_invalid` for a login that is not of this book."""
+    wanted = set(form.cleaned_data["manual"])
+    found = books.members_of(desk.master).filter(account__login__in=wanted) if wanted else []
+    accounts = {link.account.login: link.account_id for link in found}
+    unknown = sorted(wanted - accounts.keys())
+    if unknown:
+        text = _("No account %(login)s follows this master.") % {"login": unknown[0]}
+        raise InputError("manual_invalid", text, field="manual")
+    return form.command(desk, accounts)
 
 
 def _preview_dialog(
@@ -75,9 +80,28 @@ def _preview_dialog(
     wanted = request.POST.get("page", "1")
     number = min(pages, max(1, int(wanted))) if wanted.isdecimal() else 1
     rows = sorted(shown.rows, key=lambda row: (-row.steps, row.account_id))
-    rows = rows[(number - 1) * PREVIEW_ROWS : number * PREVIEW_ROWS]
+    counts = Counter(code_of(row.reason) for row in shown.rows if row.reason)
+    manual = form.cleaned_data["manual"]
+    context = {
+        "desk": desk,
+        "form": form,
+        "shown": shown,
+        "seconds": shown.max_age_ms // 1000,
+        "lines": _lines(rows[(number - 1) * PREVIEW_ROWS : number * PREVIEW_ROWS], manual),
+        "reasons": [(text_of(code), count) for code, count in counts.most_common()],
+        "accounts": sum(1 for row in shown.rows if row.steps),
+        "by_hand": len(manual),
+        "number": number,
+        "pages": pages,
+        "previous": number - 1,
+        "next": number + 1 if number < pages else 0,
+    }
+    return render(request, "manager/_preview.html", context)
+
+
+def _lines(rows: list[Any], manual: dict[int, Decimal]) -> list[PreviewLine]:
     accounts = TradingAccount.objects.in_bulk([row.account_id for row in rows])
-    lines = [
+    return [
         PreviewLine(
             login=accounts[row.account_id].login,
             currency=accounts[row.account_id].currency,
@@ -86,25 +110,11 @@ def _preview_dialog(
             steps=row.steps,
             reason=text_of(code_of(row.reason)),
             is_plain=row.reason == 0,
+            by_hand=str(manual.get(accounts[row.account_id].login, "")),
         )
         for row in rows
         if row.account_id in accounts
     ]
-    counts = Counter(code_of(row.reason) for row in shown.rows if row.reason)
-    context = {
-        "desk": desk,
-        "form": form,
-        "shown": shown,
-        "seconds": shown.max_age_ms // 1000,
-        "lines": lines,
-        "reasons": [(text_of(code), count) for code, count in counts.most_common()],
-        "accounts": sum(1 for row in shown.rows if row.steps),
-        "number": number,
-        "pages": pages,
-        "previous": number - 1,
-        "next": number + 1 if number < pages else 0,
-    }
-    return render(request, "manager/_preview.html", context)
 
 
 @require_POST
@@ -114,24 +124,17 @@ def place(request: HttpRequest, book_id: UUID) -> HttpResponse:
     desk = trading_desk_of(request, book_id)
     form = TicketForm(request.POST, symbols=desk.symbols())
     if not form.is_valid():
-        return _ticket(request, desk, form, status=INVALID)
+        return _ticket(request, desk, form, status=dialogs.INVALID)
     try:
-        outcome = client.execute(desk.broker, desk.book_id, form.command(desk))
+        outcome = client.execute(desk.broker, desk.book_id, _command(desk, form))
     except UnknownOutcomeError as error:
         return _ticket(request, desk, form, unknown=error, status=error.status)
     except ProrataError as error:
-        return _refused_ticket(request, desk, form, error)
+        dialogs.refuse(form, error)
+        return _ticket(request, desk, form, status=dialogs.shown_status(error))
     form.renew()
+    form.data = {**form.data, "manual": ""}  # lots by hand are of one order
     return _ticket(request, desk, form, outcome=outcome)
-
-
-def _refused_ticket(
-    request: HttpRequest, desk: Desk, form: TicketForm, error: ProrataError
-) -> HttpResponse:
-    form.refuse(error)
-    if not isinstance(error, UnavailableError):  # that one never reached the book
-        form.renew()
-    return _ticket(request, desk, form, status=_shown(error))
 
 
 def _ticket(
@@ -153,152 +156,5 @@ def _ticket(
     return render(request, "manager/_ticket.html", context, status=status)
 
 
-@require_http_methods(["GET", "POST"])
-@require_role(Role.MANAGER)
-def close(request: HttpRequest, book_id: UUID, block_id: UUID) -> HttpResponse:
-    """Dialog: close a block whole or in part, after saying how much and at what P&L."""
-    desk = trading_desk_of(request, book_id)
-    block = _block(desk, block_id)
-    open_lots = block.open_steps * block.volume_step
-    if request.method == "GET":
-        form = CloseForm(
-            initial={"command_id": uuid.uuid4(), "volume_lots": _lots_text(open_lots, block)}
-        )
-        return _close_dialog(request, desk, block, form)
-    form = CloseForm(request.POST)
-    if not form.is_valid():
-        return _close_dialog(request, desk, block, form, status=INVALID)
-    try:
-        command = form.command(desk, block_id, open_lots)
-        outcome = client.execute(desk.broker, desk.book_id, command)
-    except UnknownOutcomeError as error:
-        return _close_dialog(request, desk, block, form, unknown=error, status=error.status)
-    except ProrataError as error:
-        _renew_after(form, error)
-        return _close_dialog(request, desk, block, form, status=_shown(error))
-    lots = _lots_text(Decimal(outcome.result["order_steps"]) * block.volume_step, block)
-    tickets = int(outcome.result["tickets"])
-    return _done(
-        ngettext(
-            "Closing %(lots)s lots of %(symbol)s: sent, %(count)d ticket.",
-            "Closing %(lots)s lots of %(symbol)s: sent, %(count)d tickets.",
-            tickets,
-        )
-        % {"lots": lots, "symbol": block.symbol, "count": tickets}
-    )
-
-
-def _close_dialog(
-    request: HttpRequest,
-    desk: Desk,
-    block: Block,
-    form: CloseForm,
-    *,
-    unknown: UnknownOutcomeError | None = None,
-    status: int = 200,
-) -> HttpResponse:
-    frame = _frame(desk)
-    view = _view(frame, block.id)
-    context = {
-        "desk": desk,
-        "block": block,
-        "form": form,
-        "unknown": unknown,
-        "frame": frame,
-        "view": view,
-        "codes": form.codes() if form.is_bound else [],
-    }
-    return render(request, "manager/_close.html", context, status=status)
-
-
-@require_http_methods(["GET", "POST"])
-@require_role(Role.MANAGER)
-def cancel(request: HttpRequest, book_id: UUID, block_id: UUID) -> HttpResponse:
-    """Dialog: cancel a pending order."""
-    desk = trading_desk_of(request, book_id)
-    block = _block(desk, block_id)
-    if request.method == "GET":
-        form = CancelForm(initial={"command_id": uuid.uuid4()})
-        return _cancel_dialog(request, desk, block, form)
-    form = CancelForm(request.POST)
-    if not form.is_valid():
-        return _cancel_dialog(request, desk, block, form, status=INVALID)
-    command = CancelBlock(
-        command_id=form.cleaned_data["command_id"],
-        block_id=block_id,
-        placed_by=str(desk.user.public_id),
-    )
-    try:
-        client.execute(desk.broker, desk.book_id, command)
-    except UnknownOutcomeError as error:
-        return _cancel_dialog(request, desk, block, form, unknown=error, status=error.status)
-    except ProrataError as error:
-        _renew_after(form, error)
-        return _cancel_dialog(request, desk, block, form, status=_shown(error))
-    return _done(_("The order in %(symbol)s is cancelled.") % {"symbol": block.symbol})
-
-
-def _cancel_dialog(
-    request: HttpRequest,
-    desk: Desk,
-    block: Block,
-    form: CancelForm,
-    *,
-    unknown: UnknownOutcomeError | None = None,
-    status: int = 200,
-) -> HttpResponse:
-    context = {
-        "desk": desk,
-        "block": block,
-        "form": form,
-        "unknown": unknown,
-        "codes": form.codes() if form.is_bound else [],
-    }
-    return render(request, "manager/_cancel.html", context, status=status)
-
-
-def _renew_after(form: CodedForm, error: ProrataError) -> None:
-    form.refuse(error)
-    if not isinstance(error, UnavailableError):
-        form.renew()
-
-
-def _done(text: str) -> HttpResponse:
-    """Nothing to show in the dialog any more: desk.js closes it and says `text`."""
-    answer = HttpResponse("")
-    answer["HX-Trigger"] = json.dumps({"desk-done": {"text": text}})
-    return answer
-
-
-def _shown(error: ProrataError) -> int:
-    """The status of a refusal that carries its own explanation (see static/js/requests.js)."""
-    return error.status if error.status in (400, 409, 422, 503, 504) else INVALID
-
-
-def _block(desk: Desk, block_id: UUID) -> Block:
-    try:
-        return books.block_of(desk.book_id, block_id)
-    except NotFoundError:
-        raise Http404 from None
-
-
-def _frame(desk: Desk) -> Frame | None:
-    try:
-        return client.latest_frame(desk.broker, desk.book_id)
-    except UnavailableError:
-        return None
-
-
-def _view(frame: Frame | None, block_id: UUID) -> BlockView | None:
-    views = frame.blocks if frame is not None else []
-    return next((view for view in views if view.block_id == block_id), None)
-
-
 def _step_of(desk: Desk, name: str) -> Decimal:
     return next((one.volume_step for one in desk.symbols() if one.name == name), Decimal("0.01"))
-
-
-def _lots_text(lots: Decimal, block: Block) -> str:
-    """Lots with as many decimals as the step has, plain: what the form can read back."""
-    places = max(0, -int(block.volume_step.normalize().as_tuple().exponent))
-    return f"{lots:.{places}f}"

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('allocation', '0003_origin'),
+        ('allocation', '0004_order_kinds'),
     ]
 
     operations = [
