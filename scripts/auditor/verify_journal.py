@@ -42,7 +42,8 @@ DEFAULT_RULE = {"method": "equity", "residual_policy": "largest_remainder", "bel
                 "cap_policy": "clip", "rounding": "down", "manual_policy": "replace",
                 "carry_forward": True, "overflow_account_id": None, "custom": ""}  # fmt: skip
 UNUSED = {"sl_points": None, "tp_points": None, "expires_at_ms": None, "origin": "", "reason": "",
-          "unit_cost_scale": 1, "master_money_minor": None, "round_robin_after": None, "reference_points": 0}  # fmt: skip
+          "unit_cost_scale": 1, "master_money_minor": None, "round_robin_after": None,
+          "reference_points": 0}  # fmt: skip
 Event = dict[str, Any]
 Ints = list[int]
 
