@@ -7,10 +7,10 @@ import numpy as np
 from apps.core.book.codec import Vec
 from apps.core.book.market import Market, rate
 from apps.core.book.marking import terms, used_margin
-from apps.core.book.state import DETACHED, Block, BookState
+from apps.core.book.state import DETACHED, Block, BookState, Leg
 from apps.core.book.watching import watched_floating
 from apps.core.pnl import convert_minor, pnl_minor
-from apps.engine.messages import BlockView, Frame, QuoteFrame, QuoteView
+from apps.engine.messages import BlockView, Frame, LegsView, QuoteFrame, QuoteView
 from apps.engine.session import ServerSession
 
 
@@ -95,10 +95,11 @@ def _block_view(state: BookState, market: Market, block: Block) -> BlockView:
     symbol = state.symbols[block.symbol]
     quote = market.last(block.symbol)
     found = rate(state, market, symbol.quote_currency, state.currency)
-    open_steps = int(block.open_steps.sum())
-    amount = 0
-    if quote is not None and found is not None:
-        amount = int(
+    booked = block.open_steps if block.legs is None else block.open_steps[~block.legs.is_leg]
+    open_steps = int(booked.sum())
+    amount = _legs_floating(state, market, block)
+    if quote is not None and found is not None and open_steps:
+        amount += int(
             pnl_minor(
                 np.array([open_steps], dtype=np.int64),
                 block.open_points,
@@ -113,9 +114,49 @@ def _block_view(state: BookState, market: Market, block: Block) -> BlockView:
         block_id=block.block_id,
         symbol=block.symbol,
         side=block.side,
-        open_steps=open_steps,
+        open_steps=int(block.open_steps.sum()),
         open_points=block.open_points,
         floating_minor=amount,
+        legs=_legs_view(block),
+    )
+
+
+def _legs_floating(state: BookState, market: Market, block: Block) -> int:
+    """Of the tickets with prices of their own, in the book's currency: each by its own symbol."""
+    legs, total = block.legs, 0
+    for number, name in enumerate(legs.symbols if legs is not None else []):
+        assert legs is not None
+        quote = market.last(name)
+        if not name or quote is None:
+            continue
+        symbol = state.symbols[name]
+        found = rate(state, market, symbol.quote_currency, state.currency)
+        mine = legs.is_leg & (legs.symbol_at == number) & (legs.own_open > 0)
+        if found is None or not mine.any():
+            continue
+        price = quote.bid if block.side == "buy" else quote.ask
+        total += int(
+            pnl_minor(
+                legs.own_open[mine],
+                legs.open_points[mine],
+                price,
+                block.sign,
+                terms(symbol),
+                found,
+                state.currency_digits,
+            ).sum()
+        )
+    return total
+
+
+def _legs_view(block: Block) -> LegsView | None:
+    legs = block.legs
+    if legs is None:
+        return None
+    return LegsView(
+        pending=legs.pending,
+        filled=int(np.count_nonzero(legs.status == Leg.FILLED)),
+        failed=int(np.count_nonzero(legs.status == Leg.FAILED)),
     )
 
 

@@ -61,7 +61,7 @@ class Publisher:
             self._quotes(pipeline, session, changed[session], at_ms)
         for actor in list(self._actors()):
             actor.check_triggers()
-            self._frame(pipeline, actor, changed.get(actor.session, set()), at_ms)
+            self._frame(pipeline, actor, changed, at_ms)
             await asyncio.sleep(0)
         if len(pipeline):
             await pipeline.execute()
@@ -72,20 +72,29 @@ class Publisher:
         if not changed:
             return
         data = _encoder.encode(quote_frame(session, changed, at_ms))
-        pipeline.publish(channels.quotes(session.broker), data)
+        pipeline.publish(channels.quotes(session.broker, session.row.server_id), data)
+        pipeline.sadd(channels.quoting(session.broker), session.row.server_id)
         whole = _encoder.encode(quote_frame(session, set(session.quotes), at_ms))
-        pipeline.set(channels.quotes_latest(session.broker), whole)
+        pipeline.set(channels.quotes_latest(session.broker, session.row.server_id), whole)
 
-    def _frame(self, pipeline: Redis, actor: BookActor, changed: set[str], at_ms: int) -> None:
+    def _frame(
+        self,
+        pipeline: Redis,
+        actor: BookActor,
+        changed: dict[ServerSession, set[str]],
+        at_ms: int,
+    ) -> None:
         state = actor.state
         if state is None or actor.is_committing:
             return
         changes, shown_ms = self._shown.get(actor.row.book_id, (-1, 0))
-        is_due = actor.changes != changes or bool(changed & state.exposures.keys())
+        is_due = actor.changes != changes or bool(
+            actor.venues.changed(state, changed) & state.exposures.keys()
+        )
         is_idle = at_ms - shown_ms >= IDLE_FRAME_MS
         if not is_due and not is_idle:
             return
-        market = Market(actor.session.quotes, at_ms, QUOTE_MAX_AGE_MS)
+        market = Market(actor.quotes(), at_ms, QUOTE_MAX_AGE_MS)
         frame, marks = make_frame(state, market, epoch=actor.epoch, seq=actor.seq)
         actor.guard.look(state, actor.seq, marks, market)
         data = _encoder.encode(frame)

@@ -25,6 +25,7 @@ _TABLES = {
     "account_state": "allocation_accountstate",
     "equity_point": "allocation_equitypoint",
     "bar": "allocation_bar",
+    "account": "accounts_tradingaccount",
     "link": "accounts_link",
     "master": "accounts_master",
     "symbol": "accounts_symbol",

@@ -44,7 +44,8 @@ DEFAULT_RULE = {"method": "equity", "residual_policy": "largest_remainder", "bel
 UNUSED = {"sl_points": None, "tp_points": None, "expires_at_ms": None, "origin": "", "reason": "",
           "unit_cost_scale": 1, "master_money_minor": None, "round_robin_after": None,
           "parent_id": None, "member_linked.mode": "new_trades_only", "waits": False,
-          "member_detaching.mode": "close_at_market", "equity_minor": None}  # fmt: skip
+          "member_detaching.mode": "close_at_market", "equity_minor": None,
+          "reference_points": 0}  # fmt: skip
 Event = dict[str, Any]
 Ints = list[int]
 

@@ -14,6 +14,7 @@ from apps.core.book.decide import decide
 from apps.engine.actor import BookActor
 from apps.engine.guard import Guard
 from apps.engine.publisher import Publisher
+from apps.engine.venues import Venues
 
 NOW_MS = 1_800_000_000_000
 
@@ -31,6 +32,12 @@ class Pipeline:
         self.published.append(channel)
 
 
+class Quiet:
+    """A session that quotes nothing."""
+
+    quotes: dict[str, Any] = {}
+
+
 @pytest.fixture
 def actor() -> Any:
     """A quiet book: no member, no quote that moves."""
@@ -45,7 +52,8 @@ def actor() -> Any:
         changes=1,
         epoch=1,
         seq=1,
-        session=SimpleNamespace(quotes={}),
+        quotes=dict,
+        venues=Venues(cast(Any, Quiet()), {}, list),
         guard=Guard(lambda _: None, "UTC"),
         row=SimpleNamespace(broker="acme", book_id=uuid4()),
     )
@@ -56,5 +64,5 @@ def test_a_quiet_book_is_shown_each_second(actor: Any, later_ms: int, frames: in
     publisher = Publisher(cast(Any, None), list, list)
     pipeline = Pipeline()
     for at_ms in (NOW_MS, NOW_MS + later_ms):
-        publisher._frame(cast(Any, pipeline), cast(BookActor, actor), set(), at_ms)
+        publisher._frame(cast(Any, pipeline), cast(BookActor, actor), {}, at_ms)
     assert len(pipeline.published) == frames

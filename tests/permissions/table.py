@@ -46,7 +46,8 @@ def _office() -> list[Row]:
     return [
         *(Row(f"broker:{name}", "GET", STAFF) for name in read),
         *(Row(f"broker:{name}", "GET", (ADMIN,)) for name in ("new_master", "people", "keys")),
-        *(Row(f"broker:{name}", "GET", (ADMIN,)) for name in ("widget", "audit")),
+        *(Row(f"broker:{name}", "GET", (ADMIN,)) for name in ("widget", "audit", "servers")),
+        Row("broker:execution", "POST", (ADMIN,), of="master"),
         Row("broker:master", "GET", STAFF, of="master"),
         Row("broker:plans", "GET", STAFF, of="master"),
         Row("broker:link", "POST", (ADMIN,), of="master"),
@@ -157,6 +158,8 @@ BODIES: dict[str, dict[str, object]] = {
     "api:preview": _ORDER,
     "api:close_all": {},
     "api:cancel_all": {},
+    "api:execution": {"mode": "mirror"},
+    "api:retry_legs": {},
     "api:rule": {"rule": {"method": "equity"}},
     "api:terms": {"terms": {}},
     "api:link_status": {"status": "paused"},

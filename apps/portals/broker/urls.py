@@ -14,6 +14,7 @@ from apps.portals.broker.views import (
     new_master,
     people,
     plans,
+    servers,
     widget,
 )
 
@@ -44,6 +45,8 @@ urlpatterns = [
     path("people/<uuid:public_id>/active", people.activate, name="activate"),
     path("keys/", keys.keys, name="keys"),
     path("keys/<uuid:public_id>/revoke", keys.revoke, name="revoke_key"),
+    path("servers/", servers.servers, name="servers"),
+    path("servers/<uuid:public_id>/execution", servers.execution, name="execution"),
     path("widget/", widget.widget, name="widget"),
     path("audit/", audit.trail, name="audit"),
 ]

@@ -39,7 +39,7 @@ def server_closed(state: BookState, report: ServerClosed) -> Decided:
     ]
     left = block.open_steps.copy()
     left[ordinal] -= report.steps
-    if not left.any():
+    if not left.any() and not block.awaits_legs:
         events.append(BlockClosed(block_id=block.block_id, at_ms=report.at_ms))
     if not left[ordinal]:
         events += flat_members(state, vec([place]), {block.block_id})
