@@ -75,7 +75,6 @@ class World(Coming):
         self.server = Server(self)
         self.start_links()
         self.elsewhere = elsewhere
-        """Accounts up to this number live on the second server."""
         self.is_resting = False
         """The server ends limits that rest, so that the world comes to rest."""
         self.can_net = random.Random(~seed).random() < 0.5
