@@ -81,7 +81,8 @@ class Server:
                 self.book(intent)
                 world.tell(c.BookingReported(command_id=world.new_id(), booking_id=key, done=True))
             case FlatIntent():
-                held = vec([a for a in intent.account_ids.tolist() if self.holds(a)])
+                kept = set(intent.kept_tickets.tolist())
+                held = vec([a for a in intent.account_ids.tolist() if self.holds(a, kept)])
                 world.tell(
                     c.FlatReported(command_id=world.new_id(), check_id=key, open_account_ids=held)
                 )
@@ -184,8 +185,10 @@ class Server:
 
     # -- bookings
 
-    def holds(self, account_id: int) -> bool:
-        return any(steps and self.owners[t] == account_id for t, steps in self.tickets.items())
+    def holds(self, account_id: int, kept: set[int]) -> bool:
+        """A ticket of the book; kept ones are their owner's."""
+        mine = (t for t, steps in self.tickets.items() if steps and self.owners[t] == account_id)
+        return any(ticket not in kept for ticket in mine)
 
     def close_itself(self, ticket: int, steps: int, pnl_minor: int) -> None:
         """A stop-out, or its staff: the ticket is closed and the money booked."""
