@@ -153,6 +153,8 @@ def _record(
 
 def _link(stage: Stage) -> None:
     """All of them in one record of the book's journal."""
+    if not stage.account_ids:
+        return
     command = LinkAccounts(
         command_id=uuid.uuid5(stage.book_id, "link"), account_ids=vec(sorted(stage.account_ids))
     )

@@ -594,6 +594,8 @@ class Book:
         account = self._inputs["account"]
         if account is not None and account.get("own_positions"):
             raise BeyondError("links an account that has positions of its own")
+        if account is not None and account.get("server_id"):
+            raise BeyondError("links an account of another trading server")
         member = self.members.get(asked["account_id"])
         if account is None or account["account_id"] != asked["account_id"]:
             raise RefusalError("account_unknown")
@@ -607,6 +609,8 @@ class Book:
         table, wanted = self._inputs["accounts"], asked["account_ids"]
         if table is None or not wanted or wanted != sorted(set(wanted)):
             raise RefusalError("accounts_unordered")
+        if any(table.get("server_ids", ())):
+            raise BeyondError("links accounts of another trading server")
         known = {key: at for at, key in enumerate(table["account_ids"]) if not table["holds"][at]}
         joins = [key for key in wanted if key in known and not self._is_linked(key)]
         if any(key in self.members for key in joins):
@@ -614,7 +618,7 @@ class Book:
         if not joins:
             return []
         rows = {
-            name: [values[known[key]] for key in joins]
+            name: [values[known[key]] for key in joins] if values else values
             for name, values in table.items()
             if name not in ("currencies", "currency_digits")
         }
