@@ -149,8 +149,9 @@ WITHIN_A_FLOW = {
 """allauth's, tried by tests of the log-in (tests/front/test_sign_in.py); why no row fits."""
 
 _READS = ("books",)
+_ACCOUNT_READS = ("account_risk",)
 _OWN_READS = (
-    "block", "allocations", "tickets", "book_risk", "stops", "account_risk", "house_rounding",
+    "block", "allocations", "tickets", "book_risk", "stops", "house_rounding",
 )  # fmt: skip
 _ORDER: dict[str, object] = {"symbol": "EURUSD", "side": "buy", "lots": "1.00"}
 BODIES: dict[str, dict[str, object]] = {
@@ -168,15 +169,21 @@ BODIES: dict[str, dict[str, object]] = {
     "api:close_by": {"other_block_id": "00000000-0000-4000-8000-000000000000"},
     "api:reverse": {},
     "api:cancel": {},
+}
+"""Commands of the API to a manager's own books, each with a request that is well formed."""
+RISK_BODIES: dict[str, dict[str, object]] = {
     "api:book_limits": {"scope": "master", "protection": {}},
     "api:hard_stop_preview": {},
     "api:hard_stop": {"token": "of a preview"},
     "api:lift_book": {},
+}
+"""Of the whole book: its manager's and the office's."""
+OWN_RISK_BODIES: dict[str, dict[str, object]] = {
     "api:account_limits": {"protection": {}},
     "api:pause": {"paused": True},
     "api:lift_account": {},
 }
-"""Commands of the API to a manager's own books, each with a request that is well formed."""
+"""Of one account: its investor's too."""
 LINK_BODIES: dict[str, dict[str, object]] = {
     "api:links": {},
     "api:link_quote": {},
@@ -187,7 +194,7 @@ OWN_LINK_BODIES: dict[str, dict[str, object]] = {"api:leave": {}, "api:detach": 
 MONEY_BODIES: dict[str, dict[str, object]] = {
     "api:money": {"kind": "deposit", "amount": "1.00"},
 }
-ALL_BODIES = BODIES | LINK_BODIES | OWN_LINK_BODIES | MONEY_BODIES
+ALL_BODIES = BODIES | RISK_BODIES | OWN_RISK_BODIES | LINK_BODIES | OWN_LINK_BODIES | MONEY_BODIES
 
 _READERS = (READ_KEY, TRADE_KEY, OFFICE_KEY)
 _ALL_READERS = (*_READERS, SIBLING_KEY, INVESTOR_KEY)
@@ -195,7 +202,16 @@ _OTHERS = (SIBLING_KEY, INVESTOR_KEY)
 API = [
     *(Row(f"api:{name}", "GET", _ALL_READERS) for name in _READS),
     *(Row(f"api:{name}", "GET", _READERS, _OTHERS) for name in _OWN_READS),
+    *(
+        Row(f"api:{name}", "GET", (*_READERS, INVESTOR_KEY), (SIBLING_KEY,))
+        for name in _ACCOUNT_READS
+    ),
     *(Row(name, "POST", (TRADE_KEY,), (*_OTHERS, OFFICE_KEY)) for name in BODIES),
+    *(Row(name, "POST", (TRADE_KEY, OFFICE_KEY), _OTHERS) for name in RISK_BODIES),
+    *(
+        Row(name, "POST", (TRADE_KEY, OFFICE_KEY, INVESTOR_KEY), (SIBLING_KEY,))
+        for name in OWN_RISK_BODIES
+    ),
     *(
         Row(name, "POST", (OFFICE_KEY, INVESTOR_KEY), (TRADE_KEY, SIBLING_KEY))
         for name in OWN_LINK_BODIES
