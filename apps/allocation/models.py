@@ -80,6 +80,14 @@ class Block(models.Model):
 class Allocation(models.Model):
     """A sub-account's share of a block, and why it is that share."""
 
+    class Leg(models.TextChoices):
+        """Of an account with an order of its own; blank: it has its share of the master order."""
+
+        WAITING = "waiting", _("waits for the master order")
+        SENT = "sent", _("sent, no outcome yet")
+        FILLED = "filled", _("filled")
+        FAILED = "failed", _("failed")
+
     id = models.BigAutoField(primary_key=True)
     block_id = models.UUIDField()
     account_id = models.BigIntegerField()
@@ -87,6 +95,9 @@ class Allocation(models.Model):
     requested_steps = models.DecimalField(max_digits=24, decimal_places=8)  # the exact quota
     steps = models.BigIntegerField()
     reason = models.CharField(max_length=40, blank=True)  # a stable code when clipped or skipped
+    leg_status = models.CharField(max_length=8, choices=Leg.choices, blank=True)
+    leg_code = models.CharField(max_length=60, blank=True)  # why it failed, or a note
+    slippage_points = models.BigIntegerField(null=True)  # own digits; positive is worse
 
     class Meta:
         constraints = [
@@ -140,6 +151,7 @@ class Deal(models.Model):
     price = models.DecimalField(max_digits=18, decimal_places=8)
     rate = models.DecimalField(max_digits=24, decimal_places=12, null=True)  # profit → account
     pnl_minor = models.BigIntegerField(default=0)
+    slippage_points = models.BigIntegerField(null=True)  # of an account's own order
     at = models.DateTimeField()
     seq = models.BigIntegerField()
 

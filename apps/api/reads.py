@@ -81,6 +81,9 @@ class AllocationsView(ApiView):
                 "requested_lots": f"{(row.requested_steps * block.volume_step).normalize():f}",
                 "lots": serializers.lots_text(row.steps, block.volume_step),
                 "reason": row.reason,
+                "leg_status": row.leg_status,
+                "leg_code": row.leg_code,
+                "slippage_points": row.slippage_points,
             }
             for row in rows
         ]

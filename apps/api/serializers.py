@@ -385,6 +385,13 @@ class AllocationAnswer(serializers.Serializer[Any]):
     requested_lots = serializers.CharField()
     lots = serializers.CharField()
     reason = serializers.CharField(allow_blank=True)
+    leg_status = serializers.CharField(
+        allow_blank=True, help_text="waiting, sent, filled, failed; blank: of the one order"
+    )
+    leg_code = serializers.CharField(allow_blank=True, help_text="why it failed, or a note")
+    slippage_points = serializers.IntegerField(
+        allow_null=True, help_text="of the account's own order; positive is worse for it"
+    )
 
 
 class TicketAnswer(serializers.Serializer[Any]):

@@ -23,6 +23,7 @@ from apps.api.links import (
     LinksView,
     MoneyView,
 )
+from apps.api.mirror import ExecutionView, RetryLegsView
 from apps.api.openapi import docs_view, schema_view
 from apps.api.reads import AllocationsView, BlockView, BooksView, RoundingView, TicketsView
 from apps.api.risk import (
@@ -74,6 +75,7 @@ urlpatterns = [
         name="lift_account",
     ),
     path("books/<uuid:book_id>/house-rounding", RoundingView.as_view(), name="house_rounding"),
+    path("books/<uuid:book_id>/execution", ExecutionView.as_view(), name="execution"),
     path("books/<uuid:book_id>/rule", RuleView.as_view(), name="rule"),
     path("books/<uuid:book_id>/links/<uuid:account_id>/terms", TermsView.as_view(), name="terms"),
     path(
@@ -89,6 +91,7 @@ urlpatterns = [
         "books/<uuid:book_id>/links/<uuid:account_id>/detach", DetachView.as_view(), name="detach"
     ),
     path("books/<uuid:book_id>/links/<uuid:account_id>/money", MoneyView.as_view(), name="money"),
+    path("blocks/<uuid:block_id>/legs/retry", RetryLegsView.as_view(), name="retry_legs"),
     path("blocks/<uuid:block_id>/amend", AmendView.as_view(), name="amend"),
     path("blocks/<uuid:block_id>", BlockView.as_view(), name="block"),
     path("blocks/<uuid:block_id>/close", CloseView.as_view(), name="close"),

@@ -55,7 +55,7 @@ def make_stage(broker: str, accounts: int, seed: int, say: Say) -> Stage:
             )
         )
     with broker_schema(broker):
-        server = _server(broker)
+        server = server_of(broker)
     say(f"opening {accounts} accounts on {server.name}")
     commands = _new_accounts(accounts, random.Random(seed))
     logins = asyncio.run(_open_accounts(server, commands))
@@ -67,7 +67,7 @@ def make_stage(broker: str, accounts: int, seed: int, say: Say) -> Stage:
     return stage
 
 
-def _server(broker: str) -> TradingServer:
+def server_of(broker: str) -> TradingServer:
     name = f"{broker}-sim"
     server = TradingServer.objects.filter(name=name).first()
     if server is None:

@@ -140,7 +140,7 @@ class Trader:
 
     def _price(self, symbol: str, side: Side, kind: OrderKind) -> Decimal:
         """Three points beyond the quote, on the side where the order waits."""
-        quote = client.latest_quotes(self.stage.broker)[symbol]
+        quote = client.latest_quotes(self.stage.broker, self.stage.server_id)[symbol]
         below = (side == "buy") == (kind == "limit")
         price = Decimal(quote.ask if side == "buy" else quote.bid)
         return price + (-3 if below else 3) * Decimal(1).scaleb(-quote.digits)

@@ -36,6 +36,7 @@ from apps.core.book.commands import (
     MasterMoney,
     OpenBook,
     OwnTicketClosed,
+    QuoteIn,
     ServerClosed,
     SetRule,
     StopBlock,
@@ -44,7 +45,7 @@ from apps.core.book.commands import (
 )
 from apps.core.book.records import Body, Record, advance, make_record, read_body, refusal
 from apps.core.book.risk.reporting import is_being_closed
-from apps.core.book.state import BookState
+from apps.core.book.state import HOME, BookState, LegIntent
 from apps.core.errors import ProrataError
 from apps.engine.answers import Answers
 from apps.engine.discovery import BookRow, currency_digits
@@ -54,7 +55,8 @@ from apps.engine.journal import Journal, RepeatedCommandError, encode_state
 from apps.engine.outside import OutsideTrades
 from apps.engine.own import own_closing
 from apps.engine.sender import Sender, settled_id
-from apps.engine.session import ServerSession, now_ms, symbol_info
+from apps.engine.session import now_ms, symbol_info
+from apps.engine.venues import Venues
 from apps.servers.events import Fill
 
 log = structlog.get_logger("engine.book")
@@ -86,13 +88,14 @@ class BookActor:
         row: BookRow,
         epoch: int,
         journal: Journal,
-        session: ServerSession,
+        venues: Venues,
         answers: Answers,
         on_commit: Callable[[UUID, int], None],
     ) -> None:
         self.row = row
         self.epoch = epoch
-        self.session = session
+        self.venues = venues
+        self.session = venues.home
         self.state: BookState | None = None
         self.seq = 0
         self.ready = asyncio.Event()
@@ -123,7 +126,7 @@ class BookActor:
         """Until cancelled. Raises LeaseLostError when another engine owns the book."""
         self.ready.clear()
         await self.session.wait_until_usable()
-        self._sender = Sender(self.session, self.row.master_login, self.tell)
+        self._sender = Sender(self.venues, self.row.master_login, self.tell)
         try:
             await self._read_master()
             await self._load()
@@ -147,6 +150,7 @@ class BookActor:
         while True:
             await asyncio.sleep(_MASTER_EVERY_S)
             await self._read_master()
+            self._tell_venues()
 
     async def _read_master(self) -> None:
         digits = currency_digits(self.row.currency)
@@ -190,12 +194,16 @@ class BookActor:
             )
             await self._process([Item(opening)])
         await self._define_symbols()
+        await self._define_home()
         await self._adopt_rule()
         if self.state is not None:
             self._outside = OutsideTrades(self.tell)
             self.session.expect_outside(self.row.master_login, self.row.book_no, self._outside.take)
             self.session.expect_own(self.row.master_login, self._take_own)
             self._answers.in_background(self._catch_up(self.state.server_seq, self._outside))
+            for server_id, cursor in self.state.mirror.cursors.items():
+                self._answers.in_background(self._catch_up_at(server_id, cursor))
+            self._tell_venues()
         self.changes += 1
         log.info("book_loaded", broker=self.row.broker, book=str(book_id), seq=self.seq)
 
@@ -208,6 +216,34 @@ class BookActor:
             except (ProrataError, TimeoutError) as error:
                 log.warning("replay_failed", book=str(self.row.book_id), error=repr(error))
                 await asyncio.sleep(_RETRY_S)
+
+    async def _catch_up_at(self, server_id: int, after_seq: int) -> None:
+        """The same of another server, once it is there."""
+        while True:
+            session = self.venues.session(server_id)
+            try:
+                if session is not None and session.ready.is_set():
+                    return await session.replay(after_seq)
+            except (ProrataError, TimeoutError) as error:
+                log.warning("replay_failed", book=str(self.row.book_id), error=repr(error))
+            await asyncio.sleep(_RETRY_S)
+
+    async def _define_home(self) -> None:
+        """Record what the master's server can do, where that is new."""
+        told = self.venues.define(self.state, HOME, self.seq)
+        if told is not None:
+            await self._process([Item(told)])
+
+    def define_venue(self, server_id: int) -> None:
+        """Tell the book of another server before anything that needs it; nothing when it knows."""
+        told = self.venues.define(self.state, server_id, self.seq)
+        if told is not None:
+            self.tell(told)
+
+    def _tell_venues(self) -> None:
+        for server_id in list(self.state.mirror.venues) if self.state is not None else ():
+            if server_id != HOME:
+                self.define_venue(server_id)
 
     async def _define_symbols(self) -> None:
         """Record specifications that are new or differ from what the book knows."""
@@ -305,7 +341,7 @@ class BookActor:
         """What a decision may look at now."""
         return Inputs(
             now_ms=now_ms(),
-            quotes=self.session.quotes,
+            quotes=self.quotes(),
             account=account,
             accounts=accounts,
             edition=EDITION,
@@ -313,6 +349,10 @@ class BookActor:
             quote_max_age_ms=QUOTE_MAX_AGE_MS,
             can_net=self.session.server.capabilities.close_by,
         )
+
+    def quotes(self) -> dict[str, QuoteIn]:
+        """The last quotes of everything this book knows."""
+        return self.venues.quotes(self.state)
 
     def _committed(self, done: list[tuple[Item, Record, Body]]) -> None:
         self.seq, self._head = done[-1][1].seq, done[-1][1].digest
@@ -397,6 +437,9 @@ class BookActor:
         state = self.state
         if state is None:
             return False
+        if isinstance(state.intents.get(fill.order_id), LegIntent):
+            known = state.mirror.fills.get(fill.order_id)
+            return fill.cum_steps - fill.steps > (known.steps if known is not None else 0)
         order = state.closes.get(fill.order_id) or state.blocks.get(fill.order_id)
         return order is not None and fill.cum_steps - fill.steps > order.fills.steps
 

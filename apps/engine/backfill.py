@@ -13,7 +13,7 @@ import structlog
 from apps.core.errors import ProrataError
 from apps.engine import sql
 from apps.engine.bars import MINUTE_MS
-from apps.engine.projection import instant
+from apps.engine.instants import instant
 from apps.engine.projector import connect
 from apps.engine.session import ServerSession, now_ms
 from apps.servers.types import Bar

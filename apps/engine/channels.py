@@ -5,8 +5,9 @@ reply:{broker}:{request}       list     the one answer to a request; expires
 lease:{broker}:{book}          string   the owner; expires when its engine stops renewing it
 frames:{broker}:{book}         channel  frames, ≤ 10 a second, conflated
 frame:{broker}:{book}          string   the last frame
-quotes:{broker}                channel  quote frames, ≤ 10 a second, conflated
-quotes-latest:{broker}         string   the last quote of every symbol
+quotes:{broker}:{server}        channel  quote frames, ≤ 10 a second, conflated
+quotes-latest:{broker}:{server} string   the last quote of every symbol of one trading server
+quoting:{broker}               set      ids of the servers that have quoted
 engine-status:{broker}         string   what the status page shows of the engine; expires
 engine-wake                    channel  "look for new books now"
 """
@@ -40,12 +41,16 @@ def frame(broker: str, book_id: UUID) -> str:
     return f"frame:{broker}:{book_id}"
 
 
-def quotes(broker: str) -> str:
-    return f"quotes:{broker}"
+def quotes(broker: str, server_id: int) -> str:
+    return f"quotes:{broker}:{server_id}"
 
 
-def quotes_latest(broker: str) -> str:
-    return f"quotes-latest:{broker}"
+def quotes_latest(broker: str, server_id: int) -> str:
+    return f"quotes-latest:{broker}:{server_id}"
+
+
+def quoting(broker: str) -> str:
+    return f"quoting:{broker}"
 
 
 def status(broker: str) -> str:

@@ -118,10 +118,31 @@ def latest_frame(broker: str, book_id: uuid.UUID) -> Frame | None:
     return _frames.decode(data) if data else None
 
 
-def latest_quotes(broker: str) -> dict[str, QuoteView]:
-    """The last quote of every symbol, by symbol; each carries its own `at_ms`."""
-    data = _read(channels.quotes_latest(broker))
-    return _quotes.decode(data).quotes if data else {}
+def latest_quotes(broker: str, server_id: int | None = None) -> dict[str, QuoteView]:
+    """The last quote of every symbol of one trading server; each carries its own `at_ms`.
+
+    Symbols are each server's own. `server_id` None: of all the broker's servers, where the newest
+    quote of a name stands for it (rates and ages, never for an order).
+    """
+    if server_id is not None:
+        data = _read(channels.quotes_latest(broker, server_id))
+        return _quotes.decode(data).quotes if data else {}
+    found: dict[str, QuoteView] = {}
+    for server in sorted(_guarded(lambda: connection().smembers(channels.quoting(broker)))):
+        for name, quote in latest_quotes(broker, int(server)).items():
+            if name not in found or quote.at_ms > found[name].at_ms:
+                found[name] = quote
+    return found
+
+
+def servers(broker: str) -> dict[int, str]:
+    """Trading server id → "up", "away", or the code of what keeps the engine from connecting.
+
+    Empty when no engine has announced itself lately.
+    """
+    data = _read(channels.status(broker))
+    found = msgspec.json.decode(data).get("servers", {}) if data else {}
+    return {int(server): str(state) for server, state in found.items()}
 
 
 def is_held(broker: str, book_id: uuid.UUID) -> bool:

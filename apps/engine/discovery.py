@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
@@ -11,7 +11,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connections
 
-from apps.accounts.models import Master, Symbol, TradingAccount, TradingServer
+from apps.accounts.models import Master, Symbol, SymbolMap, TradingAccount, TradingServer
+from apps.core.errors import ProrataError
 from apps.servers.types import SymbolSpec
 from tenants.door import all_brokers, broker_schema
 from tenants.models import Broker
@@ -70,9 +71,34 @@ class AccountRow:
 
 
 @dataclass(frozen=True)
+class MapRow:
+    """How symbols of one server are named on another: by name, else by exchanging suffixes."""
+
+    source_id: int
+    target_id: int
+    names: dict[str, str]
+    source_suffix: str = ""
+    target_suffix: str = ""
+
+    def names_for(self, source: Iterable[str], target: Container[str]) -> dict[str, str]:
+        """Source name → target name, of those that the target has."""
+        found = {}
+        for name in sorted(source):
+            bare = name.removesuffix(self.source_suffix)
+            other = self.names.get(name, bare + self.target_suffix)
+            if other in target:
+                found[name] = other
+        return found
+
+
+@dataclass(frozen=True)
 class Found:
+    """`broken`: servers that cannot be connected to as they are configured, and why."""
+
     servers: list[ServerRow]
     books: list[BookRow]
+    maps: list[MapRow] = field(default_factory=list)
+    broken: dict[int, str] = field(default_factory=dict)
 
 
 def brokers() -> list[str]:
@@ -80,7 +106,9 @@ def brokers() -> list[str]:
 
 
 def discover(broker: str) -> Found:
-    """Servers and active books of one broker."""
+    """Servers and active books of one broker. A server that is misconfigured stops no other."""
+    servers: list[ServerRow] = []
+    broken: dict[int, str] = {}
     with broker_schema(broker):
         zone = Broker.objects.values_list("time_zone", flat=True).get(schema_name=broker)
         masters = Master.objects.filter(is_active=True).select_related("account")
@@ -97,12 +125,18 @@ def discover(broker: str) -> Found:
             )
             for master in masters
         ]
-        wanted = {book.server_id for book in books}
-        servers = [
-            ServerRow(row.pk, row.name, row.kind, _config(row))
-            for row in TradingServer.objects.filter(pk__in=wanted)
+        masters_on = {book.server_id for book in books}
+        maps = [
+            MapRow(row.source_id, row.target_id, row.names, row.source_suffix, row.target_suffix)
+            for row in SymbolMap.objects.filter(source_id__in=masters_on)
         ]
-    return Found(servers, books)
+        wanted = masters_on | {row.target_id for row in maps}
+        for row in TradingServer.objects.filter(pk__in=wanted):
+            try:
+                servers.append(ServerRow(row.pk, row.name, row.kind, _config(row)))
+            except ProrataError as error:
+                broken[row.pk] = error.code
+    return Found(servers, books, maps, broken)
 
 
 def _config(row: TradingServer) -> dict[str, Any]:

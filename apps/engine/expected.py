@@ -11,6 +11,7 @@ import numpy as np
 from apps.core.book import events as ev
 from apps.core.book.codec import Vec
 from apps.core.errors import CorruptionError
+from apps.core.ints import half_up_div
 
 BLOCKS: Final[LiteralString] = """
 SELECT id, state, volume_steps, filled_steps, open_steps, house_points_steps,
@@ -19,9 +20,8 @@ FROM {block} WHERE book_id = %(book)s
 """
 TICKETS: Final[LiteralString] = """
 SELECT id, account_id, steps, open_steps, realised_minor,
-    round(open_price * power(10::numeric, b.digits))::bigint
-FROM {ticket} t JOIN (SELECT digits FROM {block} WHERE id = %(block)s) b ON true
-WHERE t.block_id = %(block)s ORDER BY id
+    round(open_price * 100000000)::bigint
+FROM {ticket} WHERE block_id = %(block)s ORDER BY id
 """
 SHARES: Final[LiteralString] = """
 SELECT account_id, steps FROM {allocation} WHERE block_id = %(block)s ORDER BY account_id
@@ -50,6 +50,7 @@ JOIN {account_state} s USING (account_id) WHERE s.book_id = %(book)s GROUP BY t.
 class BlockRows:
     """One block's rows; ticket vectors in ticket order."""
 
+    digits: int = 0
     state: str = "pending"
     volume_steps: int = 0
     filled_steps: int = 0
@@ -65,9 +66,13 @@ class BlockRows:
     house_points_steps: int = 0
     released_steps: int = 0
     """Left the block, still open on their accounts."""
+    has_master: bool = True
+    leg_steps: int = 0
+    """Open in legs, in the block's steps."""
+    legs: dict[int, LegRow] = field(default_factory=dict)
 
     def tickets(self) -> list[tuple[int, ...]]:
-        """(id, account, steps, open steps, realised, open points) of the tickets that exist."""
+        """(id, account, steps, open steps, realised, open price · 10^8) of those that exist."""
         some = np.flatnonzero(self.steps)
         columns = (
             self.first_ticket + some,
@@ -75,18 +80,40 @@ class BlockRows:
             self.steps[some],
             (self.steps - self.closed)[some],
             self.realised[some],
-            np.full(some.size, self.open_points or 0),
+            np.full(some.size, _e8(self.open_points or 0, self.digits)),
         )
-        return list(zip(*(column.tolist() for column in columns), strict=True))
+        booked = list(zip(*(column.tolist() for column in columns), strict=True))
+        legs = [
+            (ticket, row.account, row.steps, row.open_steps, row.realised, row.price_e8)
+            for ticket, row in self.legs.items()
+        ]
+        return sorted([*booked, *legs])
 
     def deals(self) -> tuple[int, ...]:
+        legs = self.legs.values()
         return (
-            int(np.count_nonzero(self.steps)),
-            int(self.steps.sum()),
+            int(np.count_nonzero(self.steps)) + len(legs),
+            int(self.steps.sum()) + sum(row.steps for row in legs),
             self.deals_out,
-            int(self.closed.sum()),
-            int(self.realised.sum()),
+            int(self.closed.sum()) + sum(row.steps - row.open_steps for row in legs),
+            int(self.realised.sum()) + sum(row.realised for row in legs),
         )
+
+
+@dataclass
+class LegRow:
+    """A ticket with a price of its own, in its own steps."""
+
+    account: int
+    steps: int
+    open_steps: int
+    price_e8: int
+    realised: int = 0
+
+
+def _e8(points: int, digits: int) -> int:
+    scaled: int = points * 10 ** (8 - digits)
+    return scaled
 
 
 class Expected:
@@ -101,7 +128,8 @@ class Expected:
     def feed(self, event: ev.Event) -> None:
         match event:
             case ev.BlockPlaced():
-                self.blocks[event.block_id] = BlockRows(side=1 if event.side == "buy" else -1)
+                digits, side = event.digits, 1 if event.side == "buy" else -1
+                self.blocks[event.block_id] = BlockRows(digits=digits, side=side)
             case ev.BlockAllocated():
                 self._allocated(event)
             case ev.BlockFilled():
@@ -137,6 +165,21 @@ class Expected:
             case ev.BalanceSettled() if event.done:
                 self.balances[event.account_id] += event.amount_minor
             case _:
+                self._leg(event)
+
+    def _leg(self, event: ev.Event) -> None:
+        match event:
+            case ev.LegsPlanned():
+                self.blocks[event.block_id].has_master = event.waits
+            case ev.LegFilled():
+                self._leg_filled(event)
+            case ev.LegClosed():
+                self._leg_closed(event)
+            case ev.LegsSettled() if event.price_points:
+                block = self.blocks[event.block_id]
+                if not block.has_master:
+                    block.open_points = event.price_points
+            case _:
                 pass
 
     def _allocated(self, event: ev.BlockAllocated) -> None:
@@ -148,10 +191,34 @@ class Expected:
         block = self.blocks[event.block_id]
         block.state, block.filled_steps = "open", event.filled_steps
         block.house_points_steps -= block.side * event.house_points_steps
+        block.has_master = True
         block.open_points = event.price_points
         block.first_ticket, block.accounts = event.first_ticket_id, event.account_ids
         block.steps = event.steps
         block.closed, block.realised = np.zeros_like(event.steps), np.zeros_like(event.steps)
+
+    def _leg_filled(self, event: ev.LegFilled) -> None:
+        block = self.blocks[event.block_id]
+        block.state = "open"
+        block.filled_steps += event.steps
+        block.leg_steps += event.steps
+        if block.open_points is None:
+            block.open_points = half_up_div(event.price_points * 10**block.digits, 10**event.digits)
+        block.legs[event.ticket_id] = LegRow(
+            event.account_id,
+            event.own_steps,
+            event.own_steps,
+            _e8(event.price_points, event.digits),
+        )
+
+    def _leg_closed(self, event: ev.LegClosed) -> None:
+        block = self.blocks[event.block_id]
+        row = block.legs[event.ticket_id]
+        row.open_steps -= event.own_steps
+        row.realised += event.pnl_minor
+        block.leg_steps -= event.steps
+        block.deals_out += 1
+        self.balances[event.account_id] += event.pnl_minor
 
     def _closed(self, event: ev.CloseFilled) -> None:
         block = self.blocks[event.block_id]
@@ -193,6 +260,7 @@ class Expected:
             raise _differs("block", odd, "is in only one of journal and tables")
         for block_id, block in self.blocks.items():
             open_steps = int((block.steps - block.closed).sum()) - block.released_steps
+            open_steps += block.leg_steps
             row = (
                 block.state,
                 block.volume_steps,

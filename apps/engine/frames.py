@@ -7,11 +7,11 @@ import numpy as np
 from apps.core.book.codec import Vec
 from apps.core.book.market import Market, rate
 from apps.core.book.marking import used_margin, value_per_point_step
-from apps.core.book.state import DETACHED, Block, BookState
+from apps.core.book.state import DETACHED, Block, BookState, Leg
 from apps.core.book.watching import watched_floating
 from apps.core.ints import half_up_div
 from apps.core.pnl import convert_minor
-from apps.engine.messages import BlockView, Frame, QuoteFrame, QuoteView
+from apps.engine.messages import BlockView, Frame, LegsView, QuoteFrame, QuoteView
 from apps.engine.session import ServerSession
 
 
@@ -96,19 +96,50 @@ def _block_view(state: BookState, market: Market, block: Block) -> BlockView:
     symbol = state.symbols[block.symbol]
     quote = market.last(block.symbol)
     value = value_per_point_step(state, market, symbol, state.currency)
-    open_steps = int(block.open_steps.sum())
-    amount = 0
+    booked = block.open_steps if block.legs is None else block.open_steps[~block.legs.is_leg]
+    amount = _legs_floating(state, market, block)
     if quote is not None and value is not None:
         points = quote.bid if block.side == "buy" else quote.ask
-        moved = (points - block.open_points) * block.sign * open_steps
-        amount = half_up_div(moved * value.numerator, value.denominator)
+        moved = (points - block.open_points) * block.sign * int(booked.sum())
+        amount += half_up_div(moved * value.numerator, value.denominator)
     return BlockView(
         block_id=block.block_id,
         symbol=block.symbol,
         side=block.side,
-        open_steps=open_steps,
+        open_steps=int(block.open_steps.sum()),
         open_points=block.open_points,
         floating_minor=amount,
+        legs=_legs_view(block),
+    )
+
+
+def _legs_floating(state: BookState, market: Market, block: Block) -> int:
+    """Of the tickets with prices of their own, in the book's currency: each by its own symbol."""
+    legs, total = block.legs, 0
+    for number, name in enumerate(legs.symbols if legs is not None else []):
+        assert legs is not None
+        quote = market.last(name)
+        if not name or quote is None:
+            continue
+        symbol = state.symbols[name]
+        value = value_per_point_step(state, market, symbol, state.currency)
+        mine = legs.is_leg & (legs.symbol_at == number) & (legs.own_open > 0)
+        if value is None or not mine.any():
+            continue
+        price = quote.bid if block.side == "buy" else quote.ask
+        moved = int(((price - legs.open_points[mine]) * legs.own_open[mine]).sum()) * block.sign
+        total += half_up_div(moved * value.numerator, value.denominator)
+    return total
+
+
+def _legs_view(block: Block) -> LegsView | None:
+    legs = block.legs
+    if legs is None:
+        return None
+    return LegsView(
+        pending=legs.pending,
+        filled=int(np.count_nonzero(legs.status == Leg.FILLED)),
+        failed=int(np.count_nonzero(legs.status == Leg.FAILED)),
     )
 
 

@@ -148,6 +148,14 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
 
 
+class LegsView(msgspec.Struct, frozen=True, kw_only=True):
+    """Orders of accounts of one block: without an outcome so far, filled, failed."""
+
+    pending: int
+    filled: int
+    failed: int
+
+
 class BlockView(msgspec.Struct, frozen=True, kw_only=True):
     """One open block in a frame. Floating in the book's currency, for show."""
 
@@ -157,6 +165,7 @@ class BlockView(msgspec.Struct, frozen=True, kw_only=True):
     open_steps: int
     open_points: int
     floating_minor: int
+    legs: LegsView | None = None
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from uuid import NAMESPACE_OID, uuid5
 
 from apps.core.book.commands import OwnPosition, OwnTicketClosed
-from apps.core.book.state import BookState
+from apps.core.book.state import HOME, BookState
 from apps.servers.events import Fill
 from apps.servers.types import Position, SymbolSpec
 
@@ -40,9 +40,15 @@ def own_closing(
 
 
 def own_positions(
-    state: BookState | None, positions: list[Position], specs: dict[str, SymbolSpec]
+    state: BookState | None,
+    positions: list[Position],
+    specs: dict[str, SymbolSpec],
+    server_id: int = HOME,
 ) -> list[OwnPosition]:
-    """An account's positions that are no block's, in symbols that the book knows."""
+    """An account's positions that are no block's, in symbols that the book knows.
+
+    On another server every one counts, whatever its symbol: none may be there on joining.
+    """
     known = state.symbols if state is not None else {}
     return [
         OwnPosition(
@@ -53,5 +59,6 @@ def own_positions(
             open_points=specs[one.symbol].to_points(one.open_price),
         )
         for one in positions
-        if not one.unallocated and one.symbol in known and one.symbol in specs
+        if not one.unallocated and one.symbol in specs
+        if server_id != HOME or one.symbol in known
     ]

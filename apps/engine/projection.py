@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -20,9 +19,10 @@ from apps.core.book import events as ev
 from apps.core.book.codec import Vec
 from apps.core.book.records import Record, read_body
 from apps.core.book.terms import terms_as_json
+from apps.engine import projection_legs, sql
 from apps.engine import projection_risk as risk
 from apps.engine import projection_sql as q
-from apps.engine import sql
+from apps.engine.instants import instant
 from apps.engine.pgarray import register
 
 CHUNK = 50
@@ -30,10 +30,6 @@ CHUNK = 50
 _REASON_NAMES = [""] + [
     Reason(code).name.lower() if code in Reason._value2member_map_ else "" for code in range(1, 64)
 ]
-
-
-def instant(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, tz=UTC)
 
 
 def _summed(accounts: Vec, amounts: Vec) -> tuple[Vec, Vec]:
@@ -102,6 +98,8 @@ class Projection:
             handler = _HANDLERS.get(type(event))
             if handler is not None:
                 handler(self, book_id, record, event)
+            else:
+                projection_legs.project(self.run, book_id, record, event)
 
     # -- one per kind of event
 
@@ -220,6 +218,10 @@ class Projection:
             rule, defaults = event.rule.as_dict(), terms_as_json(event.defaults)
             self.run(q.RULE_SET, book=book, rule=Jsonb(rule), defaults=Jsonb(defaults))
 
+    def _execution_set(self, book: UUID, record: Record, event: ev.ExecutionSet) -> None:
+        if self.with_links:
+            self.run(projection_legs.EXECUTION, book=book, mode=event.mode)
+
     def _terms_set(self, book: UUID, record: Record, event: ev.LinkTermsSet) -> None:
         if self.with_links:
             terms = Jsonb(terms_as_json(event.terms))
@@ -333,6 +335,7 @@ _HANDLERS: dict[type[ev.Event], Callable[[Projection, UUID, Record, Any], None]]
     ev.BlockAmended: Projection._amended,
     ev.StopTrailed: Projection._trailed,
     ev.RuleSet: Projection._rule_set,
+    ev.ExecutionSet: Projection._execution_set,
     ev.LinkTermsSet: Projection._terms_set,
     ev.LinkStatusSet: Projection._status_set,
     ev.BlockAllocated: Projection._allocated,

@@ -53,12 +53,13 @@ WHERE id = %(block)s
 
 # The exact quota: volume · weight / Σ weights of those that take part, or what the event says.
 ALLOCATED: Final[LiteralString] = """
-INSERT INTO {allocation} (block_id, account_id, weight, requested_steps, steps, reason)
+INSERT INTO {allocation} (block_id, account_id, weight, requested_steps, steps, reason,
+    leg_status, leg_code)
 SELECT %(block)s, r.account, r.weight,
     CASE WHEN r.quota IS NOT NULL THEN r.quota::numeric / 100000000
          WHEN r.reason >= 30 OR r.weight <= 0 THEN 0
          ELSE round(b.requested_steps::numeric * r.weight / %(total)s::numeric, 8) END,
-    r.steps, (%(names)s::text[])[r.reason + 1]
+    r.steps, (%(names)s::text[])[r.reason + 1], '', ''
 FROM {block} b CROSS JOIN unnest(%(accounts)s::bigint[], %(weights)s::bigint[],
     %(steps)s::bigint[], %(reasons)s::bigint[], %(quotas)s::bigint[])
     AS r(account, weight, steps, reason, quota)

@@ -64,15 +64,26 @@ class Publisher:
             self._quotes(pipeline, session, changed[session], at_ms)
         for actor in list(self._actors()):
             actor.check_triggers()
-            market = markets.get(actor.session)
-            if market is None:
+            market = self._market(actor, markets, at_ms)
+            if market is None or actor.state is None:
                 continue
             began_s = time.thread_time()
-            if self._frame(pipeline, actor, market, changed[actor.session]):
+            moved = actor.venues.changed(actor.state, changed)
+            if self._frame(pipeline, actor, market, moved):
                 # Orders come first: between two books, as much time as the first has taken.
                 await asyncio.sleep(time.thread_time() - began_s)
         if len(pipeline):
             await pipeline.execute()
+
+    @staticmethod
+    def _market(
+        actor: BookActor, markets: dict[ServerSession, Market], at_ms: int
+    ) -> Market | None:
+        """The one of the master's server, shared; a book with accounts elsewhere has its own."""
+        quotes = actor.quotes()
+        if quotes is actor.session.quotes:
+            return markets.get(actor.session)
+        return Market(quotes, at_ms, QUOTE_MAX_AGE_MS)
 
     def _quotes(
         self, pipeline: Redis, session: ServerSession, changed: set[str], at_ms: int
@@ -80,9 +91,10 @@ class Publisher:
         if not changed:
             return
         data = _encoder.encode(quote_frame(session, changed, at_ms))
-        pipeline.publish(channels.quotes(session.broker), data)
+        pipeline.publish(channels.quotes(session.broker, session.row.server_id), data)
+        pipeline.sadd(channels.quoting(session.broker), session.row.server_id)
         whole = _encoder.encode(quote_frame(session, set(session.quotes), at_ms))
-        pipeline.set(channels.quotes_latest(session.broker), whole)
+        pipeline.set(channels.quotes_latest(session.broker, session.row.server_id), whole)
 
     def _frame(self, pipeline: Redis, actor: BookActor, market: Market, changed: set[str]) -> bool:
         """Whether a frame was made: the book or its quotes have changed, or it is time."""

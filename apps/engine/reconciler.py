@@ -36,8 +36,8 @@ from apps.engine.comparing import (
     tickets,
 )
 from apps.engine.differences import EVERY_S, keep
+from apps.engine.instants import instant
 from apps.engine.journal import Pool
-from apps.engine.projection import instant
 from apps.engine.session import now_ms
 from apps.servers.base import TradingServer
 from apps.servers.registry import open_server

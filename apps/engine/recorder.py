@@ -17,8 +17,8 @@ import structlog
 from apps.engine import sql
 from apps.engine.bars import Candle
 from apps.engine.frames import Marks
+from apps.engine.instants import instant
 from apps.engine.pgarray import register
-from apps.engine.projection import instant
 from apps.engine.projector import connect
 from apps.engine.session import ServerSession, now_ms
 

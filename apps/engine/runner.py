@@ -22,7 +22,7 @@ from apps.engine.actor import BookActor
 from apps.engine.answers import Answers
 from apps.engine.backfill import Backfill
 from apps.engine.differences import EVERY_S
-from apps.engine.discovery import BookRow
+from apps.engine.discovery import BookRow, MapRow
 from apps.engine.frames import Marks
 from apps.engine.journal import Journal, LeaseLostError, Pool
 from apps.engine.lease import HEARTBEAT_S, Leases
@@ -32,6 +32,7 @@ from apps.engine.reconciler import Reconciler
 from apps.engine.recorder import Recorder
 from apps.engine.requests import Requests
 from apps.engine.session import ServerSession, now_ms
+from apps.engine.venues import Venues
 
 log = structlog.get_logger("engine")
 DISCOVER_EVERY_S = 2.0
@@ -57,6 +58,9 @@ class BrokerRuntime:
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     sessions: dict[int, ServerSession] = field(default_factory=dict)
     books: dict[UUID, Running] = field(default_factory=dict)
+    maps: list[MapRow] = field(default_factory=list)
+    broken: dict[int, str] = field(default_factory=dict)
+    """Server id → why it cannot be connected to as it is configured."""
 
     def epochs(self) -> dict[UUID, int]:
         return {book_id: running.actor.epoch for book_id, running in self.books.items()}
@@ -170,6 +174,13 @@ class Engine:
             "owner": self.owner,
             "at_ms": now_ms(),
             "books": {str(b): r.actor.status() for b, r in broker.books.items()},
+            "servers": {
+                **{
+                    str(s): "up" if await _is_up(one) else "away"
+                    for s, one in broker.sessions.items()
+                },
+                **{str(s): code for s, code in broker.broken.items()},
+            },
         }
         await self._redis.set(
             channels.status(broker.slug), msgspec.json.encode(status), ex=channels.LEASE_TTL_S
@@ -182,6 +193,10 @@ class Engine:
         broker = self._brokers.get(slug)
         if broker is None:
             broker = self._brokers[slug] = self._start_broker(slug)
+        broker.maps = found.maps
+        for server_id, code in found.broken.items() - broker.broken.items():
+            log.error("server_broken", broker=slug, server=server_id, code=code)
+        broker.broken = found.broken
         for server in found.servers:
             if server.server_id not in broker.sessions:
                 session = ServerSession(slug, server)
@@ -193,7 +208,7 @@ class Engine:
                     asyncio.create_task(_for_ever(f"bars {server.name}", Backfill(session).run))
                 )
         for row in found.books:
-            if row.book_id not in broker.books:
+            if row.book_id not in broker.books and row.server_id in broker.sessions:
                 await self._try_book(broker, row)
         for book_id in set(broker.books) - {row.book_id for row in found.books}:
             epoch = broker.books[book_id].actor.epoch
@@ -235,7 +250,7 @@ class Engine:
             row,
             epoch,
             broker.journal,
-            broker.sessions[row.server_id],
+            Venues(broker.sessions[row.server_id], broker.sessions, lambda: broker.maps),
             answers,
             broker.projector.notify,
         )
@@ -286,6 +301,10 @@ class Engine:
             with contextlib.suppress(Exception):
                 await self._leases.free(broker.slug, held)
         log.info("engine_stopped")
+
+
+async def _is_up(session: ServerSession) -> bool:
+    return session.ready.is_set() and (await session.server.health()).up
 
 
 async def _for_ever(name: str, work: Callable[[], Awaitable[None]]) -> None:

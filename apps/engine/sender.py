@@ -1,16 +1,19 @@
-"""Intents → trading server: sent from the journal, three outcomes, unknown settled by asking.
+"""Intents → trading servers: sent from the journal, three outcomes, unknown settled by asking.
 
-Orders and cancels go at once, each on its own; bookings and balance operations one after another
-in the order they arose (a closing needs its ticket booked before).
+Master orders and cancels go at once, each on its own; bookings and balance operations one after
+another per server in the order they arose (a closing needs its ticket booked before). Legs: at
+most LEGS_IN_FLIGHT at once per server, closings before openings.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from functools import partial
 from uuid import UUID, uuid5
 
+import msgspec
 import numpy as np
 import structlog
 
@@ -19,95 +22,141 @@ from apps.core.book.commands import (
     BalanceReported,
     BookingReported,
     CancelReported,
+    FillReported,
     FlatReported,
 )
 from apps.core.book.state import (
+    HOME,
     BalanceIntent,
     BookingIntent,
     CancelIntent,
     FlatIntent,
     Intent,
+    LegIntent,
     SubmitIntent,
 )
 from apps.core.errors import ProrataError, UnavailableError
 from apps.engine.holding import holding
-from apps.engine.session import ServerSession, now_ms, order_ended
+from apps.engine.lanes import Lane
+from apps.engine.session import Report, now_ms, order_ended
+from apps.engine.venues import Venues
 from apps.servers import acks
 from apps.servers import commands as sc
-from apps.servers.types import Side
+from apps.servers.base import TradingServer
+from apps.servers.types import Side, SymbolSpec
 
 log = structlog.get_logger("engine.sender")
 MAX_OPENING_AGE_MS = 60_000
 """An opening order that the server has not seen for this long is not sent any more."""
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.05, 2.0
 _RETRIES = 5
+LEGS_IN_FLIGHT = 32
+"""Orders of accounts on their way to one server at once; the others wait their turn."""
 
 
 class Sender:
     """For one book. `tell` takes the outcome back to the book's inbox."""
 
     def __init__(
-        self, session: ServerSession, master_login: int, tell: Callable[[AnyStimulus], None]
+        self, venues: Venues, master_login: int, tell: Callable[[AnyStimulus], None]
     ) -> None:
-        self._session = session
+        self._venues = venues
+        self._session = venues.home
         self._login = master_login
         self._tell = tell
         self._known: set[UUID] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._lane: asyncio.Queue[tuple[Intent, bool]] = asyncio.Queue()
-        self._start(self._work_lane())
+        self._lanes: dict[tuple[int, int], Lane] = {}
+        self._servers: dict[UUID, int] = {}
+        """Leg → its server, while it has no outcome."""
 
     def push(self, intents: dict[UUID, Intent], *, maybe_sent: bool) -> None:
         """Take on what is new. `maybe_sent`: a former process may have sent it: ask first."""
         for key in self._known - intents.keys():
-            self._session.forget(key)
+            self._forget(key)
         self._known &= intents.keys()
         for key, intent in intents.items():
             if key in self._known:
                 continue
             self._known.add(key)
-            if isinstance(intent, SubmitIntent | CancelIntent):
-                if isinstance(intent, SubmitIntent):
+            match intent:
+                case SubmitIntent():
                     self._session.expect(key, self._tell)
-                self._start(self._run(intent, maybe_sent))
-            else:
-                self._lane.put_nowait((intent, maybe_sent))
+                    self._start(self._run(intent, maybe_sent))
+                case CancelIntent():
+                    self._start(self._run(intent, maybe_sent))
+                case LegIntent():
+                    self._expect_leg(intent)
+                    urgency = 1 if intent.close_id is None else 0
+                    lane = self._lane(intent.server_id, LEGS_IN_FLIGHT)
+                    lane.put(partial(self._run, intent, maybe_sent), urgency=urgency)
+                case BookingIntent():
+                    self._lane(HOME, 1).put(partial(self._run, intent, maybe_sent))
+                case FlatIntent():
+                    self._lane(HOME, 1).put(partial(self._check_flat, intent))
+                case BalanceIntent():
+                    lane = self._lane(intent.server_id, 1)
+                    lane.put(partial(self._run, intent, maybe_sent))
 
     async def close(self) -> None:
         for key in self._known:
-            self._session.forget(key)
+            self._forget(key)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _start(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    def _start(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _work_lane(self) -> None:
-        while True:
-            intent, maybe_sent = await self._lane.get()
-            if isinstance(intent, FlatIntent):
-                self._tell(await self._check_flat(intent))
-            else:
-                await self._run(intent, maybe_sent)
-
-    async def _check_flat(self, intent: FlatIntent) -> FlatReported:
-        """What the server holds, asked until it answers; after the bookings that came before."""
+    async def _check_flat(self, intent: FlatIntent) -> None:
+        """What the servers hold, asked until each answers; after the bookings that came before."""
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
-                held = await holding(self._session.server, intent)
-                return FlatReported(
-                    command_id=uuid5(intent.check_id, "answered"),
-                    check_id=intent.check_id,
-                    open_account_ids=held,
+                held = await holding(self._venues, intent)
+                return self._tell(
+                    FlatReported(
+                        command_id=uuid5(intent.check_id, "answered"),
+                        check_id=intent.check_id,
+                        open_account_ids=held,
+                    )
                 )
             except ProrataError as error:
                 log.warning("check_unanswered", check=str(intent.check_id), code=error.code)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LAST_PAUSE_S)
+
+    def _lane(self, server_id: int, width: int) -> Lane:
+        key = server_id, width
+        if key not in self._lanes:
+            self._lanes[key] = Lane(width, self._start)
+        return self._lanes[key]
+
+    def _expect_leg(self, intent: LegIntent) -> None:
+        """Its fills say which server they come from, so that the book keeps its place there."""
+        session = self._venues.session(intent.server_id)
+        if session is None:
+            return  # a server that was taken away: asked for ever, until it is back
+        self._servers[intent.order_id] = intent.server_id
+
+        def listen(report: Report) -> None:
+            if intent.server_id != HOME and isinstance(report, FillReported):
+                report = msgspec.structs.replace(report, server_id=intent.server_id)
+            self._tell(report)
+
+        session.expect(intent.order_id, listen)
+
+    def _forget(self, key: UUID) -> None:
+        session = self._venues.session(self._servers.pop(key, HOME))
+        if session is not None:
+            session.forget(key)
+
+    def _up(self, intent: Intent) -> TradingServer | None:
+        """The server of this intent, once it has been reached."""
+        session = self._venues.session(_server_of(intent))
+        return session.server if session is not None and session.ready.is_set() else None
 
     async def _run(self, intent: Intent, maybe_sent: bool) -> None:
         """Until the outcome is known: send, or ask, and never send what may have arrived."""
@@ -137,18 +186,25 @@ class Sender:
             pause_s = min(pause_s * 2, _LAST_PAUSE_S)
 
     async def _ask(self, intent: Intent) -> acks.Resolution | None:
+        server = self._up(intent)
         try:
-            return await self._session.server.resolve(_key(intent))
+            return None if server is None else await server.resolve(_key(intent))
         except UnavailableError:
             return None
 
     async def _send(self, intent: Intent) -> acks.Ack | None:
         """The server's answer; None when it was not up and nothing was sent."""
-        server = self._session.server
         if self._is_too_old(intent):
             return acks.Rejected(_key(intent), "order_too_old", "the order was never sent")
+        server = self._up(intent)
+        if server is None:
+            return None
         try:
             match intent:
+                case LegIntent(position_id=int()):
+                    return await server.close_position(self._leg_closing(intent))
+                case LegIntent():
+                    return await server.submit(self._leg_order(intent))
                 case SubmitIntent():
                     return await server.submit(self._order(intent))
                 case CancelIntent():
@@ -162,10 +218,33 @@ class Sender:
         raise AssertionError("a check is asked, not sent")
 
     def _is_too_old(self, intent: Intent) -> bool:
-        return (
-            isinstance(intent, SubmitIntent)
-            and not intent.closing
-            and now_ms() - intent.decided_at_ms > MAX_OPENING_AGE_MS
+        match intent:
+            case SubmitIntent(closing=False) | LegIntent(close_id=None):
+                return now_ms() - intent.decided_at_ms > MAX_OPENING_AGE_MS
+            case _:
+                return False
+
+    def _leg_spec(self, intent: LegIntent) -> SymbolSpec:
+        session = self._venues.session(intent.server_id)
+        assert session is not None, "a leg is sent to a server that is up"
+        return session.specs[intent.symbol.partition("@")[0]]
+
+    def _leg_order(self, intent: LegIntent) -> sc.SubmitOrder:
+        spec = self._leg_spec(intent)
+        return sc.SubmitOrder(
+            command_id=intent.order_id,
+            login=intent.login,
+            symbol=spec.name,
+            side=Side.BUY if intent.side == "buy" else Side.SELL,
+            lots=spec.to_lots(intent.own_steps),
+        )
+
+    def _leg_closing(self, intent: LegIntent) -> sc.ClosePosition:
+        return sc.ClosePosition(
+            command_id=intent.order_id,
+            login=intent.login,
+            position_id=intent.position_id or 0,
+            lots=self._leg_spec(intent).to_lots(intent.own_steps),
         )
 
     def _order(self, intent: SubmitIntent) -> sc.SubmitOrder:
@@ -227,7 +306,7 @@ class Sender:
 
     def _done(self, intent: Intent, answer: acks.Done) -> None:
         match intent:
-            case SubmitIntent():
+            case SubmitIntent() | LegIntent():
                 return  # only its fill moves the book
             case CancelIntent():
                 self._tell(_cancel_report(intent, done=True))
@@ -246,7 +325,7 @@ class Sender:
     def _rejected(self, intent: Intent, code: str, raw: str) -> None:
         log.warning("server_rejected", intent=type(intent).__name__, code=code, raw=raw[:200])
         match intent:
-            case SubmitIntent():
+            case SubmitIntent() | LegIntent():
                 self._tell(order_ended(intent.order_id, "rejected", code, raw))
             case CancelIntent():
                 self._tell(_cancel_report(intent, done=False, code=code))
@@ -266,7 +345,7 @@ class Sender:
 
 def _key(intent: Intent) -> UUID:
     match intent:
-        case SubmitIntent():
+        case SubmitIntent() | LegIntent():
             return intent.order_id
         case CancelIntent():
             return intent.cancel_id
@@ -276,6 +355,10 @@ def _key(intent: Intent) -> UUID:
             return intent.operation_id
         case FlatIntent():
             return intent.check_id
+
+
+def _server_of(intent: Intent) -> int:
+    return intent.server_id if isinstance(intent, LegIntent | BalanceIntent) else HOME
 
 
 def settled_id(operation_id: UUID) -> UUID:

@@ -288,6 +288,8 @@ def to_report(event: ev.Event, specs: dict[str, SymbolSpec]) -> Report | None:
                 rates=event.rates,
                 server_seq=event.seq,
                 at_ms=event.at_ms,
+                position_id=event.position_id,
+                profit=None if event.position_id is None else event.profit,
                 symbol=event.symbol,
                 side=_side(event),
             )

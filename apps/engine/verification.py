@@ -14,9 +14,9 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from apps.core.book.records import Record
-from apps.core.book.state import DETACHED, BookState
+from apps.core.book.state import DETACHED, HOME, BookState
 from apps.core.book.verify import Verifier
-from apps.core.errors import CorruptionError, ProrataError
+from apps.core.errors import CorruptionError, ProrataError, UnavailableError
 from apps.engine import discovery, sql
 from apps.engine.discovery import ServerRow, currency_digits
 from apps.engine.expected import Expected
@@ -149,7 +149,8 @@ def _head(connection: psycopg.Connection[TupleRow], broker: str, book_id: UUID) 
 def _compare_server(
     broker: str, book_id: UUID, state: BookState, report: Report
 ) -> CorruptionError | None:
-    """None when every linked account has the same balance there, and the master holds nothing."""
+    """None when every linked account has the same balance on its server, and the master holds
+    nothing (in mirror mode what it trades itself is its own)."""
     found = discovery.discover(broker)
     row = next((book for book in found.books if book.book_id == book_id), None)
     server = next((s for s in found.servers if row and s.server_id == row.server_id), None)
@@ -158,6 +159,7 @@ def _compare_server(
         return None
     try:
         accounts, unallocated = asyncio.run(_read_server(server, row.master_login))
+        elsewhere = _read_others(found.servers, state)
     except ProrataError as error:
         report.server = f"not compared: {error.message}"
         return None
@@ -166,7 +168,8 @@ def _compare_server(
         if members.status[at] == DETACHED:
             continue
         login, ours = int(members.logins[at]), int(members.balance_minor[at])
-        theirs = accounts.get(login)
+        server_id = state.mirror.server_of.get(int(members.account_ids[at]), HOME)
+        theirs = (elsewhere[server_id] if server_id else accounts).get(login)
         digits = currency_digits(state.currencies[int(members.currency[at])])
         if theirs is None or int(theirs.balance.scaleb(digits)) != ours:
             return CorruptionError(
@@ -175,7 +178,7 @@ def _compare_server(
                 f" {theirs.balance if theirs else 'no balance'} on the server,"
                 f" {Decimal(ours).scaleb(-digits)} in the book.",
             )
-    if unallocated:
+    if unallocated and not state.mirror.mirrors_home:
         return CorruptionError(
             "server_differs", f"The master holds {unallocated} steps that belong to nobody."
         )
@@ -183,7 +186,20 @@ def _compare_server(
     return None
 
 
-async def _read_server(row: ServerRow, master_login: int) -> tuple[dict[int, AccountState], int]:
+def _read_others(servers: list[ServerRow], state: BookState) -> dict[int, dict[int, AccountState]]:
+    """Accounts of the other servers of this book, by server and login. Raises UnavailableError."""
+    rows = {row.server_id: row for row in servers}
+    found = {}
+    for server_id in sorted(set(state.mirror.server_of.values())):
+        if server_id not in rows:
+            raise UnavailableError("server_away", f"Server {server_id} cannot be connected to.")
+        found[server_id] = asyncio.run(_read_server(rows[server_id], None))[0]
+    return found
+
+
+async def _read_server(
+    row: ServerRow, master_login: int | None
+) -> tuple[dict[int, AccountState], int]:
     server = open_server(row.kind, row.config)
     await server.connect()
     try:
@@ -195,6 +211,8 @@ async def _read_server(row: ServerRow, master_login: int) -> tuple[dict[int, Acc
             if page.next is None:
                 break
             after = int(page.next)
+        if master_login is None:
+            return accounts, 0
         positions = await server.positions(master_login)
         return accounts, sum(p.steps for p in positions if p.unallocated)
     finally:

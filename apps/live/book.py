@@ -72,11 +72,12 @@ class BookWatch:
     async def open(self) -> None:
         """Subscribe, then read the record."""
         frames = await self._hub.join(lambda: FrameTopic(self.broker, self.book_id), self._on_frame)
-        quotes = await self._hub.join(lambda: QuoteTopic(self.broker), self._tell)
+        server_id = await in_schema(self.broker, lambda: server_of(self.book_id))
+        quotes = await self._hub.join(lambda: QuoteTopic(self.broker, server_id), self._tell)
         assert isinstance(frames, FrameTopic)
         assert isinstance(quotes, QuoteTopic)
         self._frames, self._quotes = frames, quotes
-        symbols = await in_schema(self.broker, lambda: symbols_of([server_of(self.book_id)]))
+        symbols = await in_schema(self.broker, lambda: symbols_of([server_id]))
         self.marker = Marker(symbols)
         await self.refresh()
 

@@ -105,7 +105,7 @@ def _add_account(state: State, watch: BookWatch, account: Account) -> None:
     for ticket in tickets:
         row: State = {
             "account": account.public_id,
-            "symbol": ticket.symbol,
+            "symbol": ticket.symbol.partition("@")[0],
             "side": ticket.side,
             "open_steps": ticket.open_steps,
             "volume_step": _plain(ticket.volume_step),

@@ -75,14 +75,20 @@ def read(book_id: UUID, account_ids: Iterable[int], ticket_ids_of: Iterable[int]
     The cursor is read first: what it counts is in the rows read after it.
     """
     seq = projected_seq(book_id)
+    home, ids = server_of(book_id), list(ticket_ids_of)
+    elsewhere = dict(
+        TradingAccount.objects.filter(id__in=ids)
+        .exclude(server_id=home)
+        .values_list("id", "server_id")
+    )
     tickets: dict[int, list[OpenTicket]] = {}
-    rows = Ticket.objects.filter(account_id__in=list(ticket_ids_of), open_steps__gt=0)
+    rows = Ticket.objects.filter(account_id__in=ids, open_steps__gt=0)
     for row in rows.order_by("id"):
         tickets.setdefault(row.account_id, []).append(
             OpenTicket(
                 ticket_id=row.id,
                 account_id=row.account_id,
-                symbol=row.symbol,
+                symbol=_symbol_of(row, elsewhere.get(row.account_id)),
                 side=row.side,
                 open_steps=row.open_steps,
                 volume_step=row.volume_step,
@@ -91,6 +97,12 @@ def read(book_id: UUID, account_ids: Iterable[int], ticket_ids_of: Iterable[int]
         )
     wanted = TradingAccount.objects.filter(id__in=list(account_ids))
     return Record(seq, {row.id: _account(row) for row in wanted}, tickets)
+
+
+def _symbol_of(row: Ticket, server_id: int | None) -> str:
+    """Of another server than the book's: qualified, so that it is never marked by the wrong quote.
+    Such a ticket has no live figure of its own; its account's equity has it."""
+    return row.symbol if server_id is None else f"{row.symbol}@{server_id}"
 
 
 def projected_seq(book_id: UUID) -> int:

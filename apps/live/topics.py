@@ -1,4 +1,4 @@
-"""The two things a process listens to: a book's frames and a broker's quotes."""
+"""The two things a process listens to: a book's frames and a trading server's quotes."""
 
 from __future__ import annotations
 
@@ -56,11 +56,15 @@ class FrameTopic(Topic):
 
 
 class QuoteTopic(Topic):
-    """The latest quote of every symbol of one broker. `version` counts the changes, `states` is
-    what sockets show of them, made once for all."""
+    """The latest quote of every symbol of one trading server.
 
-    def __init__(self, broker: str) -> None:
-        super().__init__(channels.quotes(broker), channels.quotes_latest(broker))
+    `version` counts the changes, `states` is what sockets show of them, made once for all.
+    """
+
+    def __init__(self, broker: str, server_id: int) -> None:
+        super().__init__(
+            channels.quotes(broker, server_id), channels.quotes_latest(broker, server_id)
+        )
         self.quotes: dict[str, QuoteView] = {}
         self.states: dict[str, State] = {}
         self.version = 0

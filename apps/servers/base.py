@@ -65,6 +65,11 @@ class Capabilities(msgspec.Struct, frozen=True):
     native_dedupe: bool
     close_by: bool = False  # AllocateNetted: opposite tickets of an account close each other
 
+    @property
+    def supports_block_allocation(self) -> bool:
+        """Whether a master's fill can be booked on other accounts at its price (block mode)."""
+        return self.post_trade_allocation and self.book_at_price
+
 
 @runtime_checkable
 class TradingServer(Protocol):

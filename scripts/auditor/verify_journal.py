@@ -71,7 +71,7 @@ UNUSED: dict[str, Any] = {
     "unit_cost_scale": 1, "master_money_minor": None, "round_robin_after": None,
     "parent_id": None, "link_status_set.party": "manager", "waits": False, "equity_minor": None,
     "member_linked.mode": "new_trades_only",
-    "member_detaching.mode": "close_at_market"}  # fmt: skip
+    "member_detaching.mode": "close_at_market", "reference_points": 0}  # fmt: skip
 """Fields that older records lack, or that a newer book has and did not use: value when absent
 (else an empty list)."""
 KNOWN = {
@@ -709,6 +709,8 @@ class Book:
         account = self._inputs["account"]
         if account is not None and account.get("own_positions"):
             raise BeyondError("links an account that has positions of its own")
+        if account is not None and account.get("server_id"):
+            raise BeyondError("links an account of another trading server")
         member = self.members.get(asked["account_id"])
         if account is None or account["account_id"] != asked["account_id"]:
             raise RefusalError("account_unknown")
@@ -727,6 +729,8 @@ class Book:
         table, wanted = self._inputs["accounts"], asked["account_ids"]
         if table is None or not wanted or wanted != sorted(set(wanted)):
             raise RefusalError("accounts_unordered")
+        if any(table.get("server_ids", ())):
+            raise BeyondError("links accounts of another trading server")
         known = {key: at for at, key in enumerate(table["account_ids"]) if not table["holds"][at]}
         joins = [key for key in wanted if key in known and not self._is_linked(key)]
         if any(key in self.members for key in joins):
@@ -734,7 +738,7 @@ class Book:
         if not joins:
             return []
         rows = {
-            name: [values[known[key]] for key in joins]
+            name: [values[known[key]] for key in joins] if values else values
             for name, values in table.items()
             if name not in ("currencies", "currency_digits")
         }

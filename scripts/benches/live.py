@@ -244,7 +244,7 @@ class _Book:
         ProjectionCursor.objects.create(
             book_id=master.public_id, seq=1, projected_at="2026-01-01T00:00Z"
         )
-        self._book_id, self._names = master.public_id, names
+        self._book_id, self._names, self._server_id = master.public_id, names, server.pk
         self._ids = np.array([account.pk for account in accounts[1:]], dtype=np.int64)
         self.sessions = [f"{settings.SESSION_COOKIE_NAME}={_session(user)}" for user in users[1:]]
 
@@ -296,7 +296,8 @@ class _Book:
         }
         pipeline = client.connection().pipeline(transaction=False)
         for key, channel, data in (
-            (channels.quotes_latest(BROKER), channels.quotes(BROKER),
+            (channels.quotes_latest(BROKER, self._server_id),
+             channels.quotes(BROKER, self._server_id),
              encode(QuoteFrame(at_ms=at_ms, quotes=quotes))),
             (channels.frame(BROKER, self._book_id), channels.frames(BROKER, self._book_id),
              encode(frame)),

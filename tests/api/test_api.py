@@ -397,6 +397,8 @@ def test_openapi_describes_every_operation_and_the_page_renders(
             "books/{book_id}/links/{account_id}/detach",
             "books/{book_id}/links/{account_id}/leave",
             "books/{book_id}/links/{account_id}/money",
+            "books/{book_id}/execution",
+            "blocks/{block_id}/legs/retry",
             "books/{book_id}/links/{account_id}/status",
             "books/{book_id}/links/{account_id}/terms",
             "books/{book_id}/house-rounding",

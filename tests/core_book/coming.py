@@ -16,6 +16,7 @@ from apps.core.book.records import Body
 from apps.core.book.state import DETACHED, BookState
 from apps.core.errors import ProrataError
 from tests.core_book import people
+from tests.core_book.elsewhere import ELSEWHERE
 from tests.core_book.server import Server
 
 CURRENCIES = {"USD": 2, "EUR": 2, "GBP": 2, "JPY": 0}
@@ -31,6 +32,8 @@ class Coming:
     mid: dict[str, int]
     server: Server
     prices: dict[UUID, int]
+    elsewhere: int
+    """Accounts up to this number live on the second server."""
 
     @property
     def book(self) -> BookState:
@@ -98,7 +101,11 @@ class Coming:
             balance_minor=balance,
             own_positions=[self.kept[t] for t, who in self.kept_by.items() if who == account_id],
             server_seq=self.deals,
+            server_id=self.server_of(account_id),
         )
+
+    def server_of(self, account_id: int) -> int:
+        return ELSEWHERE if account_id <= self.elsewhere else 0
 
     def link(self, account_id: int, mode: c.JoinMode = "new_trades_only", **over: Any) -> Body:
         info = over.pop("info", None) or self.info(account_id)
@@ -127,6 +134,7 @@ class Coming:
             holds=vec([len(one.own_positions) for one in infos]),
             currencies=currencies,
             currency_digits=list(CURRENCIES.values()),
+            server_ids=vec([self.server_of(account_id) for account_id in account_ids]),
         )
         command = c.LinkAccounts(command_id=self.new_id(), account_ids=vec(account_ids), mode=mode)
         body = self.tell(command, accounts=table)

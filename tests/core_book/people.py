@@ -9,6 +9,7 @@ from apps.core.allocation import Method, Rule
 from apps.core.book import commands as c
 from apps.core.book.terms import LinkTerms
 from apps.engine.due import due
+from tests.core_book import elsewhere
 
 if TYPE_CHECKING:
     from tests.core_book.world import World
@@ -41,7 +42,10 @@ def act(world: World) -> None:
     if world.directs and rng.random() < 0.2:
         order(world)
     elif world.directs and rng.random() < 0.25:
-        direct(world)
+        if world.elsewhere and rng.random() < 0.3:
+            elsewhere.direct(world)
+        else:
+            direct(world)
     else:
         trade(world)
 

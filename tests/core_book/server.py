@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import numpy as np
+
 from apps.core.book import commands as c
 from apps.core.book import events as ev
 from apps.core.book.codec import vec
@@ -21,9 +23,11 @@ from apps.core.book.state import (
     CancelIntent,
     FlatIntent,
     Intent,
+    LegIntent,
     SubmitIntent,
 )
 from apps.core.ints import half_up_div
+from tests.core_book.elsewhere import work_leg
 
 if TYPE_CHECKING:
     from tests.core_book.world import World
@@ -69,13 +73,16 @@ class Server:
         match intent:
             case SubmitIntent():
                 self.work(intent)
+            case LegIntent():
+                work_leg(world, intent)
             case CancelIntent():
                 self.cancel(intent)
             case BookingIntent():
                 self.book(intent)
                 world.tell(c.BookingReported(command_id=world.new_id(), booking_id=key, done=True))
             case FlatIntent():
-                held = vec([a for a in intent.account_ids.tolist() if self.holds(a, intent)])
+                kept = set(intent.kept_tickets.tolist())
+                held = vec([a for a in intent.account_ids.tolist() if self.holds(a, kept)])
                 world.tell(
                     c.FlatReported(command_id=world.new_id(), check_id=key, open_account_ids=held)
                 )
@@ -178,13 +185,10 @@ class Server:
 
     # -- bookings
 
-    def holds(self, account_id: int, intent: FlatIntent) -> bool:
-        """Whether the account has a ticket of the book; what it has kept is its owner's."""
-        kept = set(intent.kept_tickets.tolist())
-        return any(
-            steps and self.owners[t] == account_id and t not in kept
-            for t, steps in self.tickets.items()
-        )
+    def holds(self, account_id: int, kept: set[int]) -> bool:
+        """A ticket of the book; kept ones are their owner's."""
+        mine = (t for t, steps in self.tickets.items() if steps and self.owners[t] == account_id)
+        return any(ticket not in kept for ticket in mine)
 
     def close_itself(self, ticket: int, steps: int, pnl_minor: int) -> None:
         """A stop-out, or its staff: the ticket is closed and the money booked."""
@@ -226,7 +230,10 @@ class Server:
         open_there: dict[int, int] = {}
         for block in book.blocks.values():
             if block.status == "open":
-                found = zip(block.ticket_ids.tolist(), block.open_steps.tolist(), strict=True)
+                booked = block.open_steps
+                if block.legs is not None:
+                    booked = np.where(block.legs.is_leg, 0, booked)
+                found = zip(block.ticket_ids.tolist(), booked.tolist(), strict=True)
                 open_there.update({ticket: steps for ticket, steps in found if steps})
         kept = {ticket: one.steps for ticket, one in self.world.kept.items()}
         assert not open_there.keys() & kept.keys()
@@ -238,12 +245,12 @@ class Server:
 
     def unowned(self) -> int:
         """Volume executed without us that no account could take: the master's own, and shown."""
-        total, residual = 0, {}
+        total = 0
         for body in self.world.bodies:
-            for event in body.events:
-                match event:
-                    case ev.BlockPlaced(origin="outside" | "late"):
-                        residual[event.block_id] = event.requested_steps
-                    case ev.BlockAllocated() if event.block_id in residual:
-                        residual[event.block_id] = event.residual_steps
-        return total + sum(residual.values())
+            if "closed_steps" in body.result and isinstance(
+                body.stimulus, c.OutsideFill | c.FillReported
+            ):
+                given = (ev.BlockFilled, ev.CloseFilled)
+                owned = sum(e.filled_steps for e in body.events if isinstance(e, given))
+                total += body.stimulus.steps - owned
+        return total

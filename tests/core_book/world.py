@@ -22,6 +22,7 @@ from apps.core.book.records import GENESIS, Body, Record, advance, make_record
 from apps.core.book.state import DETACHED, Block, BookState
 from tests.core_book import people
 from tests.core_book.coming import Coming
+from tests.core_book.elsewhere import PRO, keep_legs, pro_quotes
 from tests.core_book.server import Deal, Server
 
 START_MS = 1_700_000_000_000
@@ -61,6 +62,7 @@ class World(Coming):
         moods: bool = True,
         directs: bool = True,
         is_plain: bool = False,
+        elsewhere: int = 0,
     ) -> None:
         """`is_plain`: accounts join for new trades and leave at the market, in no other way."""
         self.rng = random.Random(seed)
@@ -75,6 +77,7 @@ class World(Coming):
         self.deals = 0
         self.server = Server(self)
         self.start_links()
+        self.elsewhere = elsewhere
         self.is_resting = False
         """The server ends limits that rest, so that the world comes to rest."""
         self.can_net = random.Random(~seed).random() < 0.5
@@ -90,6 +93,8 @@ class World(Coming):
             )
         )
         self.tell(c.DefineSymbols(command_id=self.new_id(), symbols=SYMBOLS))
+        if elsewhere:
+            self.tell(c.DefineVenue(command_id=self.new_id(), venue=PRO))
         for account_id in range(1, accounts + 1):
             self.link(account_id)
 
@@ -102,9 +107,9 @@ class World(Coming):
         return UUID(int=self.rng.getrandbits(128), version=4)
 
     def quotes(self) -> dict[str, c.QuoteIn]:
-        return {
-            name: c.QuoteIn(mid - 5, mid + 5, self.now_ms - 100) for name, mid in self.mid.items()
-        }
+        at_ms = self.now_ms - 100
+        quotes = {name: c.QuoteIn(mid - 5, mid + 5, at_ms) for name, mid in self.mid.items()}
+        return quotes | pro_quotes(self.mid, at_ms) if self.elsewhere else quotes
 
     def inputs(
         self, account: c.AccountInfo | None = None, accounts: c.AccountTable | None = None
@@ -151,9 +156,10 @@ class World(Coming):
         self.records.append(record)
         self.bodies.append(body)
         self._known[stimulus.command_id] = body
+        keep_legs(self, body)
         for event in body.events:
             match event:
-                case ev.BlockAllocated():
+                case ev.BlockAllocated() if event.block_id in self.book.blocks:
                     is_filled = isinstance(stimulus, c.OutsideFill | c.FillReported)
                     self.check_caps(event, is_filled=is_filled)
                 case ev.BlockFilled():
@@ -264,7 +270,17 @@ class World(Coming):
             assert (block.base_steps - block.given_steps == free).all()
             if block.status == "open":
                 self.check_stop(block)
-            exposed[block.symbol] = exposed.get(block.symbol, 0) + int(block.open_steps.sum())
+            legs = block.legs
+            booked = block.open_steps if legs is None else block.open_steps[~legs.is_leg]
+            exposed[block.symbol] = exposed.get(block.symbol, 0) + int(booked.sum())
+            if legs is None:
+                continue
+            for at in np.flatnonzero(legs.is_leg).tolist():
+                key = legs.symbol(at)
+                exposed[key] = exposed.get(key, 0) + int(legs.own_open[at])
+            assert (legs.own_open >= legs.own_closing).all()
+            assert ((legs.own_open > 0) == (block.open_steps > 0))[legs.is_leg].all()
+            assert legs.pending == int(np.count_nonzero(legs.on_way))
         for name, exposure in book.exposures.items():
             total = int(exposure.long_steps.sum() + exposure.short_steps.sum())
             assert total == exposed.get(name, 0)

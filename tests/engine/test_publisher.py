@@ -15,6 +15,7 @@ from apps.core.book.market import Market
 from apps.engine.actor import BookActor
 from apps.engine.guard import Guard
 from apps.engine.publisher import Publisher
+from apps.engine.venues import Venues
 
 NOW_MS = 1_800_000_000_000
 
@@ -32,6 +33,12 @@ class Pipeline:
         self.published.append(channel)
 
 
+class Quiet:
+    """A session that quotes nothing."""
+
+    quotes: dict[str, Any] = {}
+
+
 @pytest.fixture
 def actor() -> Any:
     """A quiet book: no member, no quote that moves."""
@@ -46,7 +53,8 @@ def actor() -> Any:
         changes=1,
         epoch=1,
         seq=1,
-        session=SimpleNamespace(quotes={}),
+        quotes=dict,
+        venues=Venues(cast(Any, Quiet()), {}, list),
         guard=Guard(lambda _: None, "UTC"),
         row=SimpleNamespace(broker="acme", book_id=uuid4()),
     )

@@ -54,7 +54,7 @@ class Place:
         return self.link.account
 
     def publisher(self) -> Publisher:
-        return Publisher(self.slug, self.book_id)
+        return Publisher(self.slug, self.book_id, self.master.account.server_id)
 
     def put_ticket(self, steps: int = 100, seq: int = 2, **fields: Any) -> int:
         """Project an open ticket of the investor's account at `seq`; its id. Synchronous."""

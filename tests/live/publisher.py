@@ -54,8 +54,9 @@ def frame(
 class Publisher:
     """Publishes as the engine does: the channel and the key that keeps the last message."""
 
-    def __init__(self, broker: str, book_id: UUID) -> None:
+    def __init__(self, broker: str, book_id: UUID, server_id: int) -> None:
         self.broker = broker
+        self.server_id = server_id
         self.book_id = book_id
         self.store = redis.Redis.from_url(settings.REDIS_URL)
 
@@ -68,5 +69,5 @@ class Publisher:
         at_ms = now_ms()
         view = QuoteView(symbol=symbol, bid=bid, ask=ask, digits=5, at_ms=at_ms)
         data = _encode(QuoteFrame(at_ms=at_ms, quotes={symbol: view}))
-        self.store.set(channels.quotes_latest(self.broker), data)
-        self.store.publish(channels.quotes(self.broker), data)
+        self.store.set(channels.quotes_latest(self.broker, self.server_id), data)
+        self.store.publish(channels.quotes(self.broker, self.server_id), data)

@@ -47,9 +47,10 @@ def _office() -> list[Row]:
     return [
         *(Row(f"broker:{name}", "GET", STAFF) for name in read),
         *(Row(f"broker:{name}", "GET", (ADMIN,)) for name in ("new_master", "people", "keys")),
-        *(Row(f"broker:{name}", "GET", (ADMIN,)) for name in ("widget", "audit")),
+        *(Row(f"broker:{name}", "GET", (ADMIN,)) for name in ("widget", "audit", "servers")),
         *(Row(f"broker:{name}", "GET", (ADMIN,)) for name in ("issuer", "plan")),
         Row("broker:pay", "POST", (ADMIN,)),
+        Row("broker:execution", "POST", (ADMIN,), of="master"),
         Row("broker:master", "GET", STAFF, of="master"),
         Row("broker:plans", "GET", STAFF, of="master"),
         Row("broker:link_plans", "GET", STAFF, of="link_id"),
@@ -167,6 +168,8 @@ BODIES: dict[str, dict[str, object]] = {
     "api:preview": _ORDER,
     "api:close_all": {},
     "api:cancel_all": {},
+    "api:execution": {"mode": "mirror"},
+    "api:retry_legs": {},
     "api:rule": {"rule": {"method": "equity"}},
     "api:terms": {"terms": {}},
     "api:link_status": {"status": "paused"},
@@ -176,7 +179,7 @@ BODIES: dict[str, dict[str, object]] = {
     "api:reverse": {},
     "api:cancel": {},
 }
-"""Commands of the API to a manager's own books, each with a request that is well formed."""
+"""Of one account: its investor's too."""
 LINK_BODIES: dict[str, dict[str, object]] = {
     "api:links": {},
     "api:link_quote": {},

@@ -31,6 +31,7 @@ PAGES = {
     "/office/ledger/": {"admin", "finance"},
     "/office/people/": {"admin"},
     "/office/keys/": {"admin"},
+    "/office/servers/": {"admin"},
     "/office/widget/": {"admin"},
     "/office/audit/": {"admin"},
 }

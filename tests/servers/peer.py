@@ -108,8 +108,9 @@ def running(data: Path, *options: str, listen: str = "127.0.0.1:0") -> Iterator[
 class SimulatorPeer:
     """A fresh named server of a running simulator."""
 
-    def __init__(self, process: SimulatorProcess) -> None:
+    def __init__(self, process: SimulatorProcess, *, block_allocation: bool = True) -> None:
         self.process = process
+        self._block_allocation = block_allocation
         self.name = f"test-{uuid.uuid4().hex[:12]}"
         self._admin: Admin | None = None
         self._stack = contextlib.AsyncExitStack()
@@ -117,7 +118,7 @@ class SimulatorPeer:
     async def open(self, *, quoted: bool = True) -> None:
         await self._connect(quoted)
         assert self._admin is not None
-        await self._admin.create_server(self.name, TOKEN)
+        await self._admin.create_server(self.name, TOKEN, block_allocation=self._block_allocation)
 
     async def _connect(self, quoted: bool) -> None:
         """`quoted`: from now on the test is the only source of prices."""

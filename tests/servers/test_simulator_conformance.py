@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.servers.conformance import ServerConformance
+from tests.servers.conformance import PlainServerConformance, ServerConformance
 from tests.servers.peer import SimulatorPeer, SimulatorProcess, running
 
 
@@ -20,6 +20,17 @@ class TestSimulator(ServerConformance):
     @pytest.fixture
     async def peer(self, process: SimulatorProcess) -> AsyncIterator[SimulatorPeer]:
         peer = SimulatorPeer(process)
+        await peer.open()
+        yield peer
+        await peer.close()
+
+
+class TestPlainSimulator(PlainServerConformance):
+    """A named server that was created without block allocation."""
+
+    @pytest.fixture
+    async def peer(self, process: SimulatorProcess) -> AsyncIterator[SimulatorPeer]:
+        peer = SimulatorPeer(process, block_allocation=False)
         await peer.open()
         yield peer
         await peer.close()

@@ -32,6 +32,26 @@ class TradingServer(models.Model):
         return open_sealed(bytes(self.sealed_secret))
 
 
+class SymbolMap(models.Model):
+    """How the symbols of a master's server are named on another one, for accounts there.
+
+    `names` first: {"XAUUSD": "GOLD"}; for the others the suffixes are exchanged: with "" and
+    ".pro", EURUSD is EURUSD.pro. Contract sizes, steps and digits are the servers' own.
+    """
+
+    source = models.ForeignKey(TradingServer, on_delete=models.CASCADE, related_name="maps_from")
+    target = models.ForeignKey(TradingServer, on_delete=models.CASCADE, related_name="maps_to")
+    names = models.JSONField(default=dict, blank=True)
+    source_suffix = models.CharField(max_length=12, blank=True)
+    target_suffix = models.CharField(max_length=12, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "target"], name="map_once")]
+
+    def __str__(self) -> str:
+        return f"{self.source} → {self.target}"
+
+
 class Symbol(models.Model):
     """A symbol as its server specifies it; refreshed by the engine on connect."""
 

@@ -39,7 +39,15 @@ class TradingAccount(models.Model):
 
 
 class Master(models.Model):
-    """A manager's trading account whose trades are allocated. `public_id` is the book's id."""
+    """A manager's trading account whose trades are allocated. `public_id` is the book's id.
+
+    `rule` and `execution` follow the book's journal.
+    """
+
+    class Execution(models.TextChoices):
+        AUTO = "auto", _("as the server can")
+        BLOCK = "block", _("one order, one price")
+        MIRROR = "mirror", _("one order per account")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     account = models.OneToOneField(TradingAccount, on_delete=models.PROTECT, related_name="master")
@@ -50,6 +58,7 @@ class Master(models.Model):
     description = models.TextField(max_length=2000, blank=True)
     # apps.core.allocation's Rule as JSON: {"method": "equity", "residual": "largest_remainder", …}
     rule = models.JSONField(default=dict)
+    execution = models.CharField(max_length=8, choices=Execution.choices, default=Execution.AUTO)
     # Terms of links that have none of their own, as in Link.params; projected with the rule.
     link_defaults = models.JSONField(default=dict)
     is_public = models.BooleanField(default=False)  # may appear on leaderboards

@@ -48,6 +48,10 @@ class Share:
     steps: int
     reason: str
     ticket: Ticket | None
+    leg_status: str = ""
+    leg_label: str = ""
+    leg_code: str = ""
+    slippage_points: int | None = None
 
 
 def shares_of(block: Block) -> QuerySet[Allocation]:
@@ -72,6 +76,10 @@ def with_tickets(block: Block, allocations: Iterable[Allocation]) -> list[Share]
             steps=row.steps,
             reason=row.reason,
             ticket=tickets.get(row.account_id),
+            leg_status=row.leg_status,
+            leg_label=row.get_leg_status_display(),
+            leg_code=row.leg_code,
+            slippage_points=row.slippage_points,
         )
         for row in rows
         if row.account_id in accounts

@@ -28,6 +28,7 @@ from apps.core.book.events import (
 from apps.core.book.market import Market, price_to_points
 from apps.core.book.placing import (
     Decided,
+    can_be_withdrawn,
     is_being_cancelled,
     order_steps,
     waiting_price,
@@ -149,7 +150,7 @@ def cancel_all(state: BookState, command: CancelAll) -> Decided:
     events: list[Event] = [
         withdraw(block, uuid5(command.command_id, str(block.block_id)), "cancelled_by_user")
         for block in _of_symbol(state, command.symbol)
-        if block.status in ("pending", "sent") and not is_being_cancelled(state, block)
+        if can_be_withdrawn(state, block) and not is_being_cancelled(state, block)
     ]
     if not events:
         raise RejectedError("nothing_to_cancel", "No order waits here.")

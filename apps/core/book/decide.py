@@ -41,6 +41,7 @@ from apps.core.book.commands import (
     CloseBlock,
     CloseBy,
     DefineSymbols,
+    DefineVenue,
     DetachTickets,
     ExpireBlock,
     FillReported,
@@ -56,9 +57,11 @@ from apps.core.book.commands import (
     OwnTicketClosed,
     PlaceBlock,
     ReachLimits,
+    RetryLegs,
     ReverseBlock,
     SeePeaks,
     ServerClosed,
+    SetExecution,
     SetLinkStatus,
     SetLinkTerms,
     SetProtection,
@@ -77,6 +80,7 @@ from apps.core.book.events import (
     SymbolDefined,
 )
 from apps.core.book.market import Market
+from apps.core.book.mirror import legs, routing, venues
 from apps.core.book.placing import Decided
 from apps.core.book.risk import confirming, reporting, setting, stopping, watching
 from apps.core.book.state import BookState
@@ -110,7 +114,10 @@ def decide(state: BookState | None, stimulus: AnyStimulus, inputs: Inputs) -> De
     market = _market(state, inputs)
     try:
         events, result = _dispatch(state, stimulus, inputs, market)
+        decided = len(events)
         events = events + _consequences(state, events, inputs.now_ms)
+        if state is not None:
+            events = routing.with_legs(state, events, market, decided=decided)
         if state is not None and state.risk.has_limits:
             events = events + setting.following(state, events, market)
     except RECORDED as error:
@@ -197,12 +204,16 @@ def _dispatch(  # noqa: C901 - one flat table of stimuli
             return leaving.own_ticket_closed(state, stimulus)
         case AdjustBalance():
             return membership.adjust_balance(state, stimulus, inputs, market)
+        case FillReported() if (leg := legs.leg_of(state, stimulus.order_id)) is not None:
+            return legs.leg_fill(state, leg, stimulus, market)
         case FillReported():
             return outside.reported_fill(state, stimulus, inputs, market)
         case OutsideFill():
             return outside.outside_fill(state, stimulus, inputs, market)
         case BustReported():
             return busting.bust(state, stimulus, market)
+        case OrderEnded() if (leg := legs.leg_of(state, stimulus.order_id)) is not None:
+            return legs.leg_ended(state, leg, stimulus, inputs.now_ms, market)
         case OrderEnded():
             return filling.order_ended(state, stimulus, inputs.now_ms, market)
         case CancelReported():
@@ -229,6 +240,12 @@ def _dispatch(  # noqa: C901 - one flat table of stimuli
             return stopping.flat_reported(state, stimulus, market)
         case ServerClosed():
             return reporting.server_closed(state, stimulus)
+        case RetryLegs():
+            return legs.retry_legs(state, stimulus, inputs.now_ms)
+        case SetExecution():
+            return venues.set_execution(state, stimulus)
+        case DefineVenue():
+            return venues.define_venue(stimulus)
         case DefineSymbols():
             return [SymbolDefined(symbol=symbol) for symbol in stimulus.symbols], {}
 

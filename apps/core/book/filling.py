@@ -27,6 +27,7 @@ from apps.core.book.events import (
     CloseFilled,
     CloseRequested,
     Event,
+    LegsSent,
     OrderPartlyFilled,
 )
 from apps.core.book.leaving import detached
@@ -108,7 +109,8 @@ def block_filled(
     state: BookState, block: Block, fills: Fills, price: int, house: int, at_ms: int
 ) -> list[Event]:
     accounts = state.members.account_ids[block.members]
-    steps = apportion(block.target_steps, np.zeros_like(block.target_steps), fills.steps, accounts)
+    targets = block.booked_targets
+    steps = apportion(targets, np.zeros_like(targets), fills.steps, accounts)
     events: list[Event] = [
         BlockFilled(
             block_id=block.block_id,
@@ -123,6 +125,10 @@ def block_filled(
             at_ms=at_ms,
         )
     ]
+    if block.legs is not None and block.legs.pending:
+        events.append(
+            LegsSent(block_id=block.block_id, reference_points=price, decided_at_ms=at_ms)
+        )
     events += first_stop(block, price)
     late = _close_for_leavers(state, block, steps, at_ms)
     late = late or follow_at_fill(state, block, steps, at_ms)
@@ -174,7 +180,7 @@ def close_filled(
             at_ms=at_ms,
         )
     ]
-    if int(block.open_steps.sum()) == int(steps.sum()):
+    if int(block.open_steps.sum()) == int(steps.sum()) and not block.awaits_legs:
         events.append(BlockClosed(block_id=block.block_id, at_ms=at_ms))
         return events + flat_members(state, places, {block.block_id})
     left = block.open_steps.copy()
@@ -235,7 +241,9 @@ def flat_members(state: BookState, places: Vec, but: set[UUID]) -> list[Event]:
 
 def _holds(block: Block, at: int) -> bool:
     mine = block.members == at
-    steps = block.target_steps if block.status == "sent" else block.open_steps
+    if block.legs is not None and block.legs.awaited(mine):
+        return True
+    steps = block.booked_targets if block.status == "sent" else block.open_steps
     return bool(np.any(steps[mine] > 0))
 
 

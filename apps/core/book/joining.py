@@ -32,9 +32,16 @@ from apps.core.book.events import (
 from apps.core.book.market import Market
 from apps.core.book.placing import Decided
 from apps.core.book.risk.bounds import check_not_stopped
-from apps.core.book.state import DETACHED, WAITING, BalanceIntent, BookingIntent, BookState
+from apps.core.book.state import (
+    DETACHED,
+    WAITING,
+    BalanceIntent,
+    BookingIntent,
+    BookState,
+    LegIntent,
+)
 from apps.core.book.terms import check_terms
-from apps.core.errors import ConflictError, InputError
+from apps.core.errors import ConflictError, InputError, RejectedError
 
 _NAMED = 100
 """So many refused accounts of a bulk joining are named in the answer."""
@@ -63,10 +70,12 @@ def link_account(state: BookState, command: LinkAccount, inputs: Inputs, market:
 
 def joining_account(state: BookState, command: LinkAccount, inputs: Inputs) -> AccountInfo:
     """The account, free to join. Raises InputError `account_unknown`, ConflictError
-    `already_linked`, `account_stopped`, `settling`."""
+    `already_linked`, `account_stopped`, `settling`, RejectedError `server_not_mapped`,
+    `own_positions_elsewhere`."""
     account = inputs.account
     if account is None or account.account_id != command.account_id:
         raise InputError("account_unknown", "The trading server does not know this account.")
+    _check_server(state, account)
     at = state.index.get(command.account_id)
     if at is not None and state.members.status[at] != DETACHED:
         raise ConflictError(
@@ -85,6 +94,23 @@ def joining_account(state: BookState, command: LinkAccount, inputs: Inputs) -> A
     return account
 
 
+def _check_server(state: BookState, account: AccountInfo) -> None:
+    if not account.server_id:
+        return
+    if account.server_id not in state.mirror.venues:
+        raise RejectedError(
+            "server_not_mapped",
+            "The account lives on another trading server, and nothing says how the master's"
+            " symbols are named there.",
+        )
+    if account.own_positions:
+        raise RejectedError(
+            "own_positions_elsewhere",
+            "An account of another trading server joins without open positions of its own: close"
+            " them first.",
+        )
+
+
 def settling_accounts(state: BookState) -> set[int]:
     """Whose trades or money the server has not booked yet."""
     found: set[int] = set()
@@ -94,6 +120,9 @@ def settling_accounts(state: BookState) -> set[int]:
                 found.update(intent.account_ids.tolist())
             case BalanceIntent():
                 found.add(intent.account_id)
+            case LegIntent():
+                at = state.blocks[intent.block_id].members[intent.ordinal]
+                found.add(int(state.members.account_ids[at]))
             case _:
                 continue
     return found
@@ -137,12 +166,15 @@ def _refused(state: BookState, wanted: Vec, table: AccountTable) -> list[tuple[s
     linked = np.isin(wanted, members.account_ids[members.status != DETACHED])
     alone = np.isin(wanted, table.account_ids[table.holds > 0])
     stopped = np.isin(wanted, np.array(sorted(state.risk.stops), dtype=np.int64))
-    free = known & ~linked & ~alone
+    mapped = [a for a, server in table.servers() if not server or server in state.mirror.venues]
+    unmapped = known & ~linked & ~alone & ~np.isin(wanted, np.array(mapped, dtype=np.int64))
+    free = known & ~linked & ~alone & ~unmapped
     settling = np.isin(wanted, np.array(sorted(settling_accounts(state)), dtype=np.int64))
     return [
         ("account_unknown", wanted[~known]),
         ("already_linked", wanted[known & linked]),
         ("joins_alone", wanted[known & ~linked & alone]),
+        ("server_not_mapped", wanted[unmapped]),
         ("account_stopped", wanted[free & stopped]),
         ("settling", wanted[free & ~stopped & settling]),
     ]
@@ -158,6 +190,7 @@ def _rows(table: AccountTable, at: Vec) -> AccountTable:
         holds=table.holds[at],
         currencies=table.currencies,
         currency_digits=table.currency_digits,
+        server_ids=table.server_ids[at] if table.server_ids.size else table.server_ids,
     )
 
 

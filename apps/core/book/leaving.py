@@ -72,7 +72,7 @@ def _close_and_leave(state: BookState, command: UnlinkAccount, at: int, market: 
 
 def _keep_and_leave(state: BookState, command: UnlinkAccount, at: int, market: Market) -> Decided:
     """The account's tickets leave the book as they are; it is detached in this record."""
-    if any(block.status == "sent" and _involves(block, at) for block in state.blocks.values()):
+    if any(_opens(block, at) for block in state.blocks.values()):
         raise ConflictError(
             "order_on_its_way",
             "An order is on its way in which this account has a share; again in a moment.",
@@ -86,6 +86,13 @@ def _keep_and_leave(state: BookState, command: UnlinkAccount, at: int, market: M
         "status": "detached",
         "tickets": sum(int(ordinals.size) for _, ordinals in chosen),
     }
+
+
+def _opens(block: Block, at: int) -> bool:
+    """Whether an order on its way may still open something for the account."""
+    if block.legs is not None and block.legs.awaited(block.members == at):
+        return True
+    return block.status == "sent" and _involves(block, at)
 
 
 def _leave_when_flat(state: BookState, command: UnlinkAccount, at: int) -> Decided:
@@ -187,7 +194,16 @@ def _close_requests(
 
 
 def _release(state: BookState, at: int, chosen: Chosen, at_ms: int) -> list[Event]:
-    """Raises ConflictError `tickets_closing`: what is being closed cannot be kept."""
+    """Raises ConflictError `tickets_closing`: what is being closed cannot be kept; RejectedError
+    `legs_not_kept`: nor a position that an order of the account's own opened."""
+    if any(
+        block.legs is not None and bool(block.legs.is_leg[ordinals].any())
+        for block, ordinals in chosen
+    ):
+        raise RejectedError(
+            "legs_not_kept",
+            "Positions that orders of the account's own opened are closed, not kept.",
+        )
     if any(block.closing_steps[ordinals].any() for block, ordinals in chosen):
         raise ConflictError(
             "tickets_closing",
@@ -209,7 +225,7 @@ def _release(state: BookState, at: int, chosen: Chosen, at_ms: int) -> list[Even
                 at_ms=at_ms,
             )
         )
-        if int(block.open_steps.sum()) == int(steps.sum()):
+        if int(block.open_steps.sum()) == int(steps.sum()) and not block.awaits_legs:
             events.append(BlockClosed(block_id=block.block_id, at_ms=at_ms))
     return events
 
@@ -219,7 +235,9 @@ def _is_all(state: BookState, at: int, chosen: Chosen) -> bool:
     out = {block.block_id: ordinals.size for block, ordinals in chosen}
     for block in state.blocks.values():
         mine = block.members == at
-        if block.status == "sent" and bool(np.any(block.target_steps[mine] > 0)):
+        if block.legs is not None and block.legs.awaited(mine):
+            return False
+        if block.status == "sent" and bool(np.any(block.booked_targets[mine] > 0)):
             return False
         held = int(np.count_nonzero(block.open_steps[mine] > 0)) if block.status == "open" else 0
         if held > out.get(block.block_id, 0):
@@ -258,6 +276,8 @@ def has_business(state: BookState, at: int) -> bool:
 
 def _involves(block: Block, at: int) -> bool:
     mine = block.members == at
+    if block.legs is not None and block.legs.awaited(mine):
+        return True
     if block.status == "sent":
-        return bool(np.any(block.target_steps[mine] > 0))
+        return bool(np.any(block.booked_targets[mine] > 0))
     return block.status == "open" and bool(np.any(block.open_steps[mine] > 0))

@@ -71,7 +71,11 @@ def _margin_on_its_way(state: BookState, market: Market, at: int) -> int:
     leverage = int(state.members.leverage[at])
     total = 0
     for block in state.blocks.values():
-        steps = int(block.target_steps[block.members == at].sum()) if block.status == "sent" else 0
+        mine, steps = block.members == at, 0
+        if block.status == "sent":
+            steps = int(block.target_steps[mine].sum())
+        elif block.legs is not None:
+            steps = int(block.target_steps[mine & block.legs.on_way].sum())
         symbol = state.symbols[block.symbol]
         per_step = margin_per_step(state, market, symbol, currency, leverage) if steps else None
         if per_step is not None:

@@ -2,7 +2,8 @@
 
 Where the server nets, both sides are booked in one operation at the open price of the second, so
 that the first realises the whole difference, as trading platforms book a close-by; no order is
-sent and no spread is paid. Elsewhere each side is closed by a market order of its own.
+sent and no spread is paid. Elsewhere, and where accounts have orders of their own, each side is
+closed at the market.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def close_by(state: BookState, command: CloseBy, inputs: Inputs, market: Market)
         close_request(state, block, close_id, mine, market.now_ms, detaches=True, reason="close_by")
         for block, close_id, mine in sides
     ]
-    if inputs.can_net:
+    nets = inputs.can_net and first.legs is None and second.legs is None
+    if nets:
         booking_id = uuid5(command.command_id, "book")
         for block, close_id, mine in sides:
             events += _booked(state, block, close_id, mine, second.open_points, booking_id, market)
@@ -53,8 +55,8 @@ def close_by(state: BookState, command: CloseBy, inputs: Inputs, market: Market)
         "other_block_id": str(second.block_id),
         "closed_steps": total,
         "accounts": int(np.count_nonzero(steps[0])),
-        "order_steps": 0 if inputs.can_net else 2 * total,
-        "status": "closed" if inputs.can_net else "sent",
+        "order_steps": 0 if nets else 2 * total,
+        "status": "closed" if nets else "sent",
     }
 
 

@@ -4,6 +4,9 @@ The volume is executed already, so it is divided, not decided: the book's rule w
 given volume, else by equity; what one account cannot take goes to the others. What nobody can take
 stays on the master, as the block's residual or as a rejected block. A trade against open blocks of
 its symbol closes them, oldest first, and opens what is left.
+
+In a book where some accounts are booked and some are legs, it is divided over the booked ones
+alone: their volume is on the master. Where all are legs, they follow it with orders of their own.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from apps.core.book.commands import BustReported, FillReported, Inputs, OutsideF
 from apps.core.book.events import BlockPlaced, BlockRejected, Event
 from apps.core.book.filling import block_filled, close_filled, fill
 from apps.core.book.market import Market
+from apps.core.book.mirror.routing import is_leg
 from apps.core.book.placing import Decided
 from apps.core.book.sharing import Ask, allocate_block
 from apps.core.book.state import (
@@ -50,8 +54,8 @@ def reported_fill(
     try:
         return fill(state, report, market)
     except ConflictError:
-        if not report.symbol or report.side is None:
-            raise
+        if not report.symbol or report.side is None or report.position_id is not None:
+            raise  # one of an account's own order is no trade of the master's
     block = state.blocks.get(report.order_id)
     closes = state.ended_orders.get(report.order_id, block is None)
     trade = OutsideFill(
@@ -107,16 +111,22 @@ def close_at_deal(
     reason: str,
 ) -> tuple[int, list[Event]]:
     """(steps, events): up to `most` of what nobody closes yet, pro rata, at the deal's price."""
-    total = min(most, int((block.open_steps - block.closing_steps).sum()))
+    mine = np.ones(block.members.size, dtype=bool)
+    follows = block.legs is not None and bool(block.legs.is_leg.all())
+    if block.legs is not None and not follows:
+        mine = ~block.legs.is_leg
+    total = min(most, int((block.open_steps - block.closing_steps)[mine].sum()))
     if not total:
         return 0, []
     accounts = state.members.account_ids[block.members]
-    given = int(block.given_steps.sum())
-    steps = apportion(block.base_steps, block.given_steps, given + total, accounts)
+    base, given = np.where(mine, block.base_steps, 0), np.where(mine, block.given_steps, 0)
+    steps = apportion(base, given, int(given.sum()) + total, accounts)
     close_id = uuid5(report.command_id, str(block.block_id))
     request = close_request(
         state, block, close_id, steps, market.now_ms, detaches=False, reason=reason
     )
+    if follows:
+        return total, [request]
     ordinals = np.flatnonzero(steps)
     close = Close(
         close_id=close_id,
@@ -144,6 +154,10 @@ def _open(
     symbol = state.symbol(report.symbol)
     status = state.members.status
     places = np.flatnonzero(~np.isin(status, OUT))
+    legs = is_leg(state, state.members.account_ids[places])
+    follows = bool(legs.all())
+    if not follows:
+        places = places[~legs]
     placed = BlockPlaced(
         block_id=uuid5(report.command_id, "block"),
         symbol=report.symbol,
@@ -162,6 +176,8 @@ def _open(
         allocated, _ = allocate_block(state, inputs, market, Ask.of(placed))
     except (RejectedError, InputError) as error:
         return [placed, BlockRejected(block_id=placed.block_id, code=error.code, raw=error.message)]
+    if follows and places.size:
+        return [placed, allocated]
     served = np.flatnonzero(allocated.steps)
     block = Block(
         block_id=placed.block_id,

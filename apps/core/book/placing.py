@@ -241,6 +241,10 @@ def cancel_block(state: BookState, command: CancelBlock) -> Decided:
     block = state.block(command.block_id)
     if block.status not in ("pending", "sent"):
         raise RejectedError("block_not_pending", "This block is open: close it instead.")
+    if not can_be_withdrawn(state, block):
+        raise RejectedError(
+            "legs_on_their_way", "The accounts' own orders are at the market: close what opens."
+        )
     event = withdraw(block, uuid5(command.command_id, "cancel"), "cancelled_by_user")
     status = "cancelled" if isinstance(event, BlockCancelled) else "cancelling"
     return [event], {"block_id": str(block.block_id), "status": status}
@@ -253,6 +257,12 @@ def withdraw(block: Block, cancel_id: UUID, code: str) -> BlockCancelled | Cance
     return CancelRequested(block_id=block.block_id, cancel_id=cancel_id)
 
 
+def can_be_withdrawn(state: BookState, block: Block) -> bool:
+    """Pending, or its one order is at the server; legs are market orders, nothing can be asked
+    back of them."""
+    return block.status == "pending" or (block.status == "sent" and block.block_id in state.intents)
+
+
 def is_being_cancelled(state: BookState, block: Block) -> bool:
     return any(
         isinstance(intent, CancelIntent) and intent.order_id == block.block_id
@@ -263,7 +273,7 @@ def is_being_cancelled(state: BookState, block: Block) -> bool:
 def expire_block(state: BookState, stimulus: ExpireBlock, now_ms: int) -> Decided:
     """End an order whose time is over."""
     block = state.block(stimulus.block_id)
-    if block.status not in ("pending", "sent") or is_being_cancelled(state, block):
+    if not can_be_withdrawn(state, block) or is_being_cancelled(state, block):
         raise ConflictError("block_not_pending", "Only a pending block can expire.")
     if block.expires_at_ms is None or now_ms < block.expires_at_ms:
         raise ConflictError("not_expired", "The time of this block is not over.")

@@ -106,8 +106,12 @@ def refusal(body: Body) -> CommandRefused | None:
 def advance(state: BookState | None, body: Body) -> BookState:
     """The state after a record: its events, and the server's cursor, which fills move."""
     state = apply(state, body.events) if body.events or state is None else state
-    if isinstance(body.stimulus, _TOLD_BY_SERVER):
-        state.server_seq = max(state.server_seq, body.stimulus.server_seq)
+    told = body.stimulus
+    if isinstance(told, FillReported) and told.server_id:
+        cursors = state.mirror.cursors
+        cursors[told.server_id] = max(cursors.get(told.server_id, 0), told.server_seq)
+    elif isinstance(told, _TOLD_BY_SERVER):
+        state.server_seq = max(state.server_seq, told.server_seq)
     return state
 
 

@@ -146,8 +146,12 @@ def _held(state: BookState, symbol: str) -> Vec:
     if exposure is not None:
         held += exposure.long_steps + exposure.short_steps
     for block in state.blocks.values():
-        if block.symbol == symbol and block.status == "sent":
+        if block.symbol != symbol:
+            continue
+        if block.status == "sent":
             np.add.at(held, block.members, block.target_steps)
+        elif block.legs is not None:
+            np.add.at(held, block.members, np.where(block.legs.on_way, block.target_steps, 0))
     return held
 
 

@@ -17,6 +17,7 @@ from apps.core.errors import CorruptionError, ProrataError
 
 _MOVES_MONEY = (
     ev.CloseFilled,
+    ev.LegClosed,
     ev.BalanceSettled,
     ev.MemberLinked,
     ev.MembersLinked,
@@ -99,6 +100,8 @@ class Verifier:
             case ev.OwnTicketReduced():
                 self._add_pnl(event.account_id, event.pnl_minor)
             case ev.TicketClosedByServer():
+                self._add_pnl(event.account_id, event.pnl_minor)
+            case ev.LegClosed():
                 self._add_pnl(event.account_id, event.pnl_minor)
             case ev.BalanceSettled() if event.done:
                 account = event.account_id

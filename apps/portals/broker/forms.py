@@ -193,3 +193,47 @@ class WidgetForm(_WidgetModelForm):
             "allowed_origins": _("One a line, such as https://www.example.com; * for every site."),
         }
         widgets = {"allowed_origins": forms.Textarea(attrs={"rows": 4, "spellcheck": "false"})}
+
+
+class SymbolMapForm(forms.Form):
+    """How symbols of one server are named on another."""
+
+    source = forms.ModelChoiceField(
+        label=_("Server of the master"), queryset=TradingServer.objects.order_by("name")
+    )
+    target = forms.ModelChoiceField(
+        label=_("Server of the accounts"), queryset=TradingServer.objects.order_by("name")
+    )
+    source_suffix = forms.CharField(
+        label=_("Suffix on the master's server"), max_length=12, required=False
+    )
+    target_suffix = forms.CharField(
+        label=_("Suffix on the accounts' server"),
+        help_text=_("EURUSD becomes EURUSD.pro with the suffix .pro."),
+        max_length=12,
+        required=False,
+    )
+    names = forms.CharField(
+        label=_("Other names"),
+        help_text=_("One pair a line: XAUUSD GOLD"),
+        required=False,
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+
+    def clean_names(self) -> dict[str, str]:
+        pairs = [line.split() for line in self.cleaned_data["names"].splitlines() if line.strip()]
+        if any(len(pair) != 2 for pair in pairs):
+            raise ValidationError(_("Every line has two names."))
+        return dict(pairs)
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if values.get("source") is not None and values.get("source") == values.get("target"):
+            raise ValidationError(_("A map leads from one server to another."))
+        return values
+
+
+class ExecutionForm(forms.Form):
+    command_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+    mode = forms.ChoiceField(label=_("Execution"), choices=Master.Execution.choices)

@@ -36,6 +36,7 @@ def context(request: HttpRequest, current: str, **values: Any) -> dict[str, Any]
         ("broker:documents", _("Documents"), STAFF),
         ("broker:ledger", _("Ledger"), STAFF),
         ("broker:people", _("People"), ADMIN),
+        ("broker:servers", _("Servers"), ADMIN),
         ("broker:keys", _("API keys"), ADMIN),
         ("broker:widget", _("Widget"), ADMIN),
         ("broker:plan", _("Plan"), ADMIN),

@@ -18,6 +18,7 @@ from apps.portals.broker.views import (
     plan,
     plans,
     receivables,
+    servers,
     widget,
 )
 
@@ -63,6 +64,8 @@ urlpatterns = [
     path("people/<uuid:public_id>/active", people.activate, name="activate"),
     path("keys/", keys.keys, name="keys"),
     path("keys/<uuid:public_id>/revoke", keys.revoke, name="revoke_key"),
+    path("servers/", servers.servers, name="servers"),
+    path("servers/<uuid:public_id>/execution", servers.execution, name="execution"),
     path("widget/", widget.widget, name="widget"),
     path("plan/", plan.plan, name="plan"),
     path("plan/pay", plan.pay, name="pay"),

@@ -28,6 +28,15 @@ _TEXTS: dict[str, Promise] = {
     "no_parameter": _("No parameter"),
     "blocked": _("Stopped by equity protection"),
     "no_rate": _("No conversion rate"),
+    "lots_rounded": _("Rounded to its server's volume step"),
+    "leg_below_min": _("Below its server's smallest order"),
+    "leg_above_max": _("Above its server's largest order"),
+    "symbol_not_mapped": _("No such symbol on its server"),
+    "order_too_old": _("Its server was away: never sent"),
+    "no_money": _("Its server: not enough free margin"),
+    "market_closed": _("Its server: the market is closed"),
+    "no_quote": _("Its server: no quote"),
+    "stale_quote": _("Its server: the quote is too old"),
 }
 
 

@@ -16,7 +16,7 @@ from apps.core.errors import ProrataError
 from apps.core.sessions import WEEK_MINUTES, Sessions
 from apps.servers.simulator import wire
 from apps.servers.simulator.host import Host, Options
-from apps.servers.simulator.symbols import SYMBOLS
+from apps.servers.simulator.symbols import SYMBOLS, Dialect, adopt
 
 
 def parse_arguments(arguments: list[str]) -> Options:
@@ -54,11 +54,19 @@ def parse_arguments(arguments: list[str]) -> Options:
         help="margin level at or below which sub-accounts are stopped out; 0: never",
     )
     parser.add_argument("--faults", action="store_true", help="allow armed faults (drills, tests)")
+    dialect = parser.add_argument_group("a dialect: another broker's catalogue, not generated")
+    dialect.add_argument("--suffix", default="", help="of every symbol's name, .pro for example")
+    dialect.add_argument("--contract-size", type=Decimal, help="of every symbol")
+    dialect.add_argument("--volume-step", type=Decimal, help="of every symbol, lots")
+    dialect.add_argument("--fewer-digits", type=int, default=0, help="of every price")
     chosen = parser.parse_args(arguments)
     if chosen.speed <= 0 or chosen.stale_after_s <= 0 or chosen.kept_events < 1 or chosen.seed < 0:
         parser.error(
             "--speed, --stale-after-s, --kept-events must be positive, --seed not negative"
         )
+    spoken = Dialect(chosen.suffix, chosen.contract_size, chosen.volume_step, chosen.fewer_digits)
+    if spoken != Dialect() and chosen.quotes != "none":
+        parser.error("a dialect has no generated market: --quotes none, and feed it")
     try:
         sessions = parse_sessions(chosen.session)
     except ValueError as error:
@@ -78,6 +86,7 @@ def parse_arguments(arguments: list[str]) -> Options:
         admin_token=admin_token,
         kept_events=chosen.kept_events,
         stop_out_pct=chosen.stop_out_pct,
+        dialect=spoken,
         sessions=sessions,
     )
 
@@ -112,6 +121,8 @@ async def run(options: Options) -> None:
         loop.add_signal_handler(number, task.cancel)
     ready: asyncio.Future[str] = loop.create_future()
     ready.add_done_callback(_announce)
+    if options.dialect != Dialect():
+        adopt(options.dialect)
     await Host(options).serve(ready)
 
 

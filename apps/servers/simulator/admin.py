@@ -24,9 +24,12 @@ class Admin:
         self._link = link
         self._timeout_s = timeout_s
 
-    async def create_server(self, name: str, token: str) -> None:
-        """Idempotent. ConflictError `server_exists` (another token), InputError."""
-        await self._ask("create_server", m.CreateServer(name, token))
+    async def create_server(self, name: str, token: str, *, block_allocation: bool = True) -> None:
+        """Idempotent. ConflictError `server_exists` (another token), InputError.
+
+        `block_allocation` False: a server that can only take an order per account.
+        """
+        await self._ask("create_server", m.CreateServer(name, token, block_allocation))
 
     async def feed_start(self, symbols: Iterable[str]) -> None:
         """Takes these symbols over: their generated quotes pause while this link is open."""

@@ -88,6 +88,8 @@ def vectors(*packed: bytes) -> list[Int64Array]:
 
 def _source(exchange: Exchange, command: FromFills, steps: Int64Array) -> Source:
     """Checks the fills against the command: master, symbol, side, price, volume."""
+    if not exchange.store.block_allocation:
+        raise RejectedError("unsupported", "this server books no shares of a master's fill")
     master = exchange.account(command.login)
     if master.kind != "master":
         raise RejectedError("account_not_master", f"account {master.login} is no master")

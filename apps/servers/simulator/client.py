@@ -77,8 +77,6 @@ def now_ms() -> int:
 class SimulatorServer:
     """See `apps.servers.base.TradingServer`: every method behaves as written there."""
 
-    capabilities = CAPABILITIES
-
     def __init__(self, config: SimulatorConfig) -> None:
         wire.parse_url(config.url)
         self._config = config
@@ -101,6 +99,15 @@ class SimulatorServer:
             return cls(msgspec.convert(dict(config), SimulatorConfig))
         except msgspec.ValidationError as error:
             raise InputError("server_config_invalid", f"simulator: {error}") from error
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Known once Up; before that, of a server that can do everything."""
+        if self._welcome is None or self._welcome.block_allocation:
+            return CAPABILITIES
+        return msgspec.structs.replace(
+            CAPABILITIES, post_trade_allocation=False, book_at_price=False
+        )
 
     # -- session
 

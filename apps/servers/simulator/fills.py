@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from apps.core.errors import RejectedError
-from apps.core.ints import int64
+from apps.core.ints import half_up_div, int64
 from apps.core.pnl import pnl_minor
 from apps.servers.events import Fill
 from apps.servers.simulator.exchange import Account, Exchange, Order, encode_rates
@@ -113,20 +113,7 @@ def _book(
             "UPDATE accounts SET balance = balance + ? WHERE login = ?", (profit, account.login)
         )
     elif account.kind != "master":
-        kind, position_id = "in", FIRST_OWN_TICKET + deal_id
-        store.execute(
-            "INSERT INTO tickets VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                position_id,
-                account.login,
-                order.symbol,
-                int(order.side),
-                steps,
-                steps,
-                points,
-                now_ms,
-            ),
-        )
+        kind, position_id = "in", _open(exchange, account, order, deal_id, steps, points)
     store.execute(
         "INSERT INTO deals (deal_id, login, kind, amount, at_ms, command_id, position_id, symbol,"
         " side, steps, points) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -145,6 +132,32 @@ def _book(
         ),
     )
     return position_id, profit
+
+
+def _open(
+    exchange: Exchange, account: Account, order: Order, deal_id: int, steps: int, points: int
+) -> int:
+    """The position of this fill: one for an order, at the average price of its fills."""
+    store, now_ms = exchange.store, exchange.market.now_ms()
+    if order.cum_steps == 0:
+        position_id = FIRST_OWN_TICKET + deal_id
+        row = (account.login, order.symbol, int(order.side), steps, steps, points, now_ms)
+        store.execute("INSERT INTO tickets VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (position_id, *row))
+        return position_id
+    earlier = store.all(
+        "SELECT deal_id, steps, points FROM fills WHERE order_id = ? AND deal_id < ?"
+        " ORDER BY deal_id",
+        (order.order_id, deal_id),
+    )
+    position_id = FIRST_OWN_TICKET + int(earlier[0]["deal_id"])
+    volume = steps + sum(row["steps"] for row in earlier)
+    cost = steps * points + sum(row["steps"] * row["points"] for row in earlier)
+    store.execute(
+        "UPDATE tickets SET steps = steps + ?, open_steps = open_steps + ?, points = ?"
+        " WHERE ticket_id = ?",
+        (steps, steps, half_up_div(cost, volume), position_id),
+    )
+    return position_id
 
 
 def _close(

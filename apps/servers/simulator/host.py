@@ -36,6 +36,7 @@ from apps.servers.simulator.market import Market
 from apps.servers.simulator.player import Player
 from apps.servers.simulator.rates import Tick
 from apps.servers.simulator.store import Store
+from apps.servers.simulator.symbols import Dialect
 
 log = logging.getLogger("simulator")
 
@@ -69,6 +70,7 @@ class Options(msgspec.Struct, frozen=True):
     admin_token: str = ""
     kept_events: int = 200_000
     stop_out_pct: Decimal = Decimal(0)
+    dialect: Dialect = Dialect()
     sessions: dict[str, Sessions] = {}
 
 
@@ -134,7 +136,7 @@ class Host:
             raise NotFoundError("server_unknown", f"no server {name!r} here", server=name)
         return exchange
 
-    def create_server(self, name: str, token: str) -> None:
+    def create_server(self, name: str, token: str, block_allocation: bool = True) -> None:
         """Creates it, or agrees that it exists with this token. ConflictError `server_exists`."""
         if not NAME.fullmatch(name):
             raise InputError(
@@ -151,7 +153,13 @@ class Host:
                 ) from error
             return
         path = self.options.data / f"{name}.server.sqlite"
-        self._start(name, Store.create(path, token, kept_events=self.options.kept_events))
+        store = Store.create(
+            path,
+            token,
+            kept_events=self.options.kept_events,
+            block_allocation=block_allocation,
+        )
+        self._start(name, store)
         log.info("created server %s", name)
 
     def check_admin(self, token: str) -> None:

@@ -31,11 +31,14 @@ class Welcome(msgspec.Struct, frozen=True):
     symbols: list[SymbolSpec]
     orders: list[OrderState]
     unallocated: list[Position]
+    block_allocation: bool = True
 
 
 class CreateServer(msgspec.Struct, frozen=True):
     name: str
     token: str
+    block_allocation: bool = True
+    """False: a server that cannot book a master's fill on other accounts, as many cannot."""
 
 
 class AdminHello(msgspec.Struct, frozen=True):

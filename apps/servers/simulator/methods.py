@@ -124,7 +124,7 @@ def admin_hello(connection: Connection, params: m.AdminHello) -> m.Nothing:
 
 def create_server(connection: Connection, params: m.CreateServer) -> m.Nothing:
     connection.admin()
-    connection.host.create_server(params.name, params.token)
+    connection.host.create_server(params.name, params.token, params.block_allocation)
     return m.Nothing()
 
 

@@ -28,6 +28,7 @@ def welcome(exchange: Exchange) -> Welcome:
         ],
         orders=[_order(o) for orders in exchange.working.values() for o in orders.values()],
         unallocated=[p for p in valuation.positions(exchange, masters) if p.unallocated],
+        block_allocation=exchange.store.block_allocation,
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from apps.servers.simulator.symbols import ACCOUNT_CURRENCIES, SYMBOLS
+from apps.servers.simulator.symbols import ACCOUNT_CURRENCIES, PAIRS, SYMBOLS
 
 TEN_DECIMALS = Decimal("1e-10")
 
@@ -29,9 +29,10 @@ class Tick(NamedTuple):
 Ticks = Mapping[str, Tick]
 
 
-def _mid(symbol: str, ticks: Ticks) -> Decimal | None:
+def _mid(base: str, quote: str, ticks: Ticks) -> Decimal | None:
+    symbol = PAIRS.get((base, quote), "")
     tick = ticks.get(symbol)
-    if tick is None or symbol not in SYMBOLS:
+    if tick is None:
         return None
     return Decimal(tick.bid + tick.ask).scaleb(-SYMBOLS[symbol].digits) / 2
 
@@ -39,10 +40,10 @@ def _mid(symbol: str, ticks: Ticks) -> Decimal | None:
 def _leg(source: str, target: str, ticks: Ticks) -> Decimal | None:
     if source == target:
         return Decimal(1)
-    direct = _mid(source + target, ticks)
+    direct = _mid(source, target, ticks)
     if direct is not None:
         return direct
-    inverse = _mid(target + source, ticks)
+    inverse = _mid(target, source, ticks)
     return None if inverse is None else 1 / inverse
 
 

@@ -56,10 +56,19 @@ class Store:
         self._next_order = 1 + self._number("SELECT max(order_id) FROM orders")
 
     @classmethod
-    def create(cls, path: Path, token: str, *, kept_events: int = KEPT_EVENTS) -> Store:
+    def create(
+        cls,
+        path: Path,
+        token: str,
+        *,
+        kept_events: int = KEPT_EVENTS,
+        block_allocation: bool = True,
+    ) -> Store:
         store = cls(path, kept_events=kept_events)
         with store.transaction():
             store.execute("INSERT INTO meta VALUES ('token', ?)", (token_digest(token),))
+            if not block_allocation:
+                store.execute("INSERT INTO meta VALUES ('block_allocation', 'no')")
         return store
 
     def check_token(self, token: str) -> None:
@@ -67,6 +76,11 @@ class Store:
         known = self.one("SELECT value FROM meta WHERE key = 'token'")
         if known is None or not hmac.compare_digest(known["value"], token_digest(token)):
             raise ForbiddenError("auth_failed", "the manager token is not right for this server")
+
+    @property
+    def block_allocation(self) -> bool:
+        """Whether this server books a master's fills on other accounts."""
+        return self.one("SELECT 1 FROM meta WHERE key = 'block_allocation'") is None
 
     def close(self) -> None:
         self._db.close()

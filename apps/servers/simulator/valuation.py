@@ -24,7 +24,6 @@ from apps.servers.simulator.rates import Ticks, rate
 from apps.servers.simulator.symbols import ACCOUNT_CURRENCIES, SYMBOLS, TERMS
 from apps.servers.types import AccountState, Position, Side, SymbolSpec
 
-NAMES = tuple(SYMBOLS)
 CURRENCIES = tuple(ACCOUNT_CURRENCIES)
 CENT = Decimal("0.01")
 OPEN_ROWS = (
@@ -35,12 +34,17 @@ OPEN_ROWS = (
 )
 
 
+def names() -> tuple[str, ...]:
+    """This process's symbols; positions name them by their index here."""
+    return tuple(SYMBOLS)
+
+
 class Open(NamedTuple):
     """Open positions of some accounts, one row each. Vectors are int64."""
 
     accounts: list[Account]  # what `account` points into
     account: Int64Array
-    symbol: Int64Array  # index in NAMES
+    symbol: Int64Array  # index in names()
     side: Int64Array
     steps: Int64Array
     points: Int64Array  # of opening
@@ -50,7 +54,7 @@ class Open(NamedTuple):
 
 
 def open_positions(exchange: Exchange, logins: Sequence[int]) -> Open:
-    code = {name: index for index, name in enumerate(NAMES)}
+    code = {name: index for index, name in enumerate(names())}
     rows = exchange.store.tuples_by_ids(OPEN_ROWS, logins)
     columns = list(zip(*rows, strict=True)) or [()] * 8
     columns[1] = tuple(code[name] for name in columns[1])
@@ -66,7 +70,7 @@ def positions(exchange: Exchange, logins: Sequence[int]) -> list[Position]:
     for account, symbol, side, steps, points, number, at_ms, given, profit in zip(
         *columns, strict=True
     ):
-        spec = SYMBOLS[NAMES[symbol]]
+        spec = SYMBOLS[names()[symbol]]
         owner = held.accounts[account]
         found.append(
             Position(
@@ -112,7 +116,7 @@ def check_margin(
     ticks = exchange.market.ticks
     more = held._replace(
         account=np.append(held.account, 0),
-        symbol=np.append(held.symbol, NAMES.index(spec.name)),
+        symbol=np.append(held.symbol, names().index(spec.name)),
         side=np.append(held.side, int(side)),
         steps=np.append(held.steps, steps),
     )
@@ -128,7 +132,7 @@ def floating(held: Open, ticks: Ticks) -> Int64Array:
     group = (held.symbol * 2 + (held.side > 0)) * len(CURRENCIES) + currency[held.account]
     for number in np.unique(group).tolist():
         kind, money = divmod(number, len(CURRENCIES))
-        symbol, is_buy = NAMES[kind // 2], kind % 2 == 1
+        symbol, is_buy = names()[kind // 2], kind % 2 == 1
         tick = ticks.get(symbol)
         conversion = rate(SYMBOLS[symbol].profit_currency, CURRENCIES[money], ticks)
         if tick is None or conversion is None:
@@ -148,7 +152,7 @@ def floating(held: Open, ticks: Ticks) -> Int64Array:
 
 def margins(held: Open, ticks: Ticks) -> list[int]:
     """Minor units of margin that each of `held.accounts` uses."""
-    legs = np.zeros((2, len(held.accounts), len(NAMES)), dtype=np.int64)
+    legs = np.zeros((2, len(held.accounts), len(SYMBOLS)), dtype=np.int64)
     np.add.at(legs, (int64(held.side > 0), held.account, held.symbol), held.steps)
     larger = legs.max(axis=0)
     used = [0] * len(held.accounts)
@@ -157,7 +161,7 @@ def margins(held: Open, ticks: Ticks) -> list[int]:
         account = held.accounts[index]
         key = symbol, account.currency, account.leverage
         if key not in per_step:
-            per_step[key] = _margin_of_one_step(account, SYMBOLS[NAMES[symbol]], ticks)
+            per_step[key] = _margin_of_one_step(account, SYMBOLS[names()[symbol]], ticks)
         used[index] += half_up(per_step[key] * int(larger[index, symbol]))
     return used
 

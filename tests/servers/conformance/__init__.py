@@ -11,6 +11,7 @@ from tests.servers.conformance.allocation import AllocationConformance
 from tests.servers.conformance.commands import CommandConformance
 from tests.servers.conformance.crash import CrashConformance
 from tests.servers.conformance.events import EventConformance
+from tests.servers.conformance.legs import LegConformance, NoAllocationConformance
 from tests.servers.conformance.orders import OrderConformance
 
 
@@ -18,8 +19,17 @@ class ServerConformance(
     CommandConformance,
     EventConformance,
     OrderConformance,
+    LegConformance,
     AllocationConformance,
     AccountConformance,
     CrashConformance,
 ):
-    """All of it."""
+    """All of it: a server that can do everything."""
+
+
+class PlainServerConformance(
+    OrderConformance,
+    LegConformance,
+    NoAllocationConformance,
+):
+    """Of a server without block allocation: what does not need it."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from apps.core.book import events as ev
-from apps.core.book.apply import blocks, book, closes, links, risk
+from apps.core.book.apply import blocks, book, closes, links, mirror, risk
 from apps.core.book.apply.shared import Handlers
 from apps.core.book.state import BookState, new_book
 from apps.core.errors import StateError
@@ -17,6 +17,7 @@ _HANDLERS: Handlers = {
     **blocks.HANDLERS,
     **closes.HANDLERS,
     **risk.HANDLERS,
+    **mirror.HANDLERS,
 }
 
 

@@ -29,6 +29,7 @@ def _balance_requested(state: BookState, event: ev.BalanceRequested) -> None:
         amount_minor=event.amount_minor,
         currency_digits=state.digits_of[state.currencies[int(state.members.currency[at])]],
         comment=event.comment,
+        server_id=state.mirror.server_of.get(event.account_id, 0),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from apps.core.book import events as ev
+from apps.core.book.apply.mirror import close_legs
 from apps.core.book.apply.shared import Handlers, expose, intend_booking, rebase
 from apps.core.book.state import (
     BookState,
@@ -20,19 +21,23 @@ def _close_requested(state: BookState, event: ev.CloseRequested) -> None:
     block.given_steps[ordinals] += event.steps
     if event.detaches:
         rebase(state, block)
+    booked = ~close_legs(state, block, event)
+    if not booked.any():
+        return
+    order_steps = int(event.steps[booked].sum())
     state.closes[event.close_id] = Close(
         close_id=event.close_id,
         block_id=event.block_id,
-        ordinals=ordinals,
-        steps=event.steps,
-        order_steps=event.order_steps,
+        ordinals=ordinals[booked],
+        steps=event.steps[booked],
+        order_steps=order_steps,
         detaches=event.detaches,
     )
     state.intents[event.close_id] = SubmitIntent(
         order_id=event.close_id,
         symbol=block.symbol,
         side="sell" if block.side == "buy" else "buy",
-        steps=event.order_steps,
+        steps=order_steps,
         kind="market",
         price_points=None,
         closing=True,

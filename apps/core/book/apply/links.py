@@ -20,6 +20,7 @@ from apps.core.book.state import (
 def _linked(state: BookState, event: ev.MemberLinked) -> None:
     at = state.add_member(event.account)
     _forget_risk(state, vec([event.account.account_id]))
+    state.mirror.join(event.account.account_id, event.account.server_id)
     if event.waits:
         state.members.status[at] = WAITING
 
@@ -37,6 +38,8 @@ def _forget_risk(state: BookState, account_ids: Vec) -> None:
 def _many_linked(state: BookState, event: ev.MembersLinked) -> None:
     places = state.add_members(event.accounts)
     _forget_risk(state, event.accounts.account_ids)
+    for account_id, server_id in event.accounts.servers():
+        state.mirror.join(account_id, server_id)
     if event.waits:
         state.members.status[places] = WAITING
 

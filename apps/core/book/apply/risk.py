@@ -13,6 +13,7 @@ from apps.core.book.state import (
     BLOCKED,
     CLOSE_ONLY,
     DETACHED,
+    HOME,
     OUT,
     BookState,
     FlatIntent,
@@ -124,13 +125,16 @@ def _flat_asked(state: BookState, event: ev.FlatAsked) -> None:
     places = state.places(event.account_ids[event.account_ids != 0])
     if is_master:
         places = np.union1d(places, np.flatnonzero(state.members.status != DETACHED))
+    account_ids = state.members.account_ids[places]
+    servers = [state.mirror.server_of.get(account, HOME) for account in account_ids.tolist()]
     state.intents[event.check_id] = FlatIntent(
         check_id=event.check_id,
         book_no=state.book_no,
-        account_ids=state.members.account_ids[places],
+        account_ids=account_ids,
         logins=state.members.logins[places],
         is_master=is_master,
         kept_tickets=vec(sorted(state.own_tickets)),
+        server_ids=vec(servers if any(servers) else []),
     )
 
 

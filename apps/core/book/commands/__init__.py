@@ -37,6 +37,13 @@ from apps.core.book.commands.links import (
     SetRule,
     UnlinkAccount,
 )
+from apps.core.book.commands.mirror import (
+    DefineVenue,
+    Execution,
+    RetryLegs,
+    SetExecution,
+    VenueInfo,
+)
 from apps.core.book.commands.orders import (
     AmendBlock,
     CancelAll,
@@ -96,10 +103,13 @@ Command = (
     | SetProtection
     | HardStop
     | LiftStop
+    | SetExecution
+    | RetryLegs
 )
 Report = (
     OpenBook
     | DefineSymbols
+    | DefineVenue
     | TriggerBlock
     | StopBlock
     | TrailStop
@@ -140,8 +150,10 @@ __all__ = [
     "CloseBy",
     "Command",
     "DefineSymbols",
+    "DefineVenue",
     "DetachMode",
     "DetachTickets",
+    "Execution",
     "ExpireBlock",
     "Expiry",
     "FillReported",
@@ -166,9 +178,11 @@ __all__ = [
     "QuoteIn",
     "ReachLimits",
     "Report",
+    "RetryLegs",
     "ReverseBlock",
     "SeePeaks",
     "ServerClosed",
+    "SetExecution",
     "SetLinkStatus",
     "SetLinkTerms",
     "SetProtection",
@@ -181,5 +195,6 @@ __all__ = [
     "TrailStop",
     "TriggerBlock",
     "UnlinkAccount",
+    "VenueInfo",
     "order_limit",
 ]

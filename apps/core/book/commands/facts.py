@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Literal
 
 import msgspec
+import numpy as np
 
-from apps.core.book.codec import Vec
+from apps.core.book.codec import Vec, vec
 from apps.core.sessions import Sessions
 
 
@@ -53,13 +55,16 @@ class AccountInfo(msgspec.Struct, frozen=True, kw_only=True):
     balance_minor: int
     own_positions: list[OwnPosition] = []
     server_seq: int = 0
+    server_id: int = 0
+    """0: the master's own server."""
 
 
 class AccountTable(msgspec.Struct, frozen=True, kw_only=True):
     """Many trading accounts as vectors, ordered by account id.
 
     `currency` indexes `currencies`, whose money has `currency_digits`. holds: 1 where the account
-    has positions of its own, which a bulk joining does not take up.
+    has positions of its own, which a bulk joining does not take up. server_ids: as in AccountInfo;
+    none when all live on the master's own server.
     """
 
     account_ids: Vec
@@ -70,10 +75,16 @@ class AccountTable(msgspec.Struct, frozen=True, kw_only=True):
     holds: Vec
     currencies: list[str]
     currency_digits: list[int]
+    server_ids: Vec = msgspec.field(default_factory=vec)
 
     @property
     def size(self) -> int:
         return int(self.account_ids.size)
+
+    def servers(self) -> Iterator[tuple[int, int]]:
+        """(account id, server id) of all."""
+        known = self.server_ids if self.server_ids.size else np.zeros_like(self.account_ids)
+        return zip(self.account_ids.tolist(), known.tolist(), strict=True)
 
 
 class QuoteIn(msgspec.Struct, frozen=True, array_like=True):

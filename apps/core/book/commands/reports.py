@@ -68,6 +68,10 @@ class FillReported(Stimulus, frozen=True, kw_only=True, tag="fill"):
     rates: dict[str, Decimal]
     server_seq: int
     at_ms: int
+    server_id: int = 0
+    position_id: int | None = None
+    profit: Decimal | None = None
+    """Of a leg: the server's position, and what it posted for a closing, in account currency."""
     symbol: str = ""
     side: Side | None = None
     """With the symbol: what to do with a fill that comes after its order's end."""

@@ -49,6 +49,18 @@ from apps.core.book.events.links import (
     RuleSet,
     TicketsReleased,
 )
+from apps.core.book.events.mirror import (
+    ExecutionSet,
+    LegClosed,
+    LegFailed,
+    LegFilled,
+    LegPartlyFilled,
+    LegsPlanned,
+    LegsRetried,
+    LegsSent,
+    LegsSettled,
+    VenueDefined,
+)
 from apps.core.book.events.risk import (
     DayStarted,
     FlatAnswered,
@@ -110,6 +122,16 @@ Event = (
     | FlatAnswered
     | StopLifted
     | TicketClosedByServer
+    | ExecutionSet
+    | VenueDefined
+    | LegsPlanned
+    | LegsSent
+    | LegsRetried
+    | LegPartlyFilled
+    | LegFilled
+    | LegClosed
+    | LegFailed
+    | LegsSettled
 )
 
 __all__ = [
@@ -133,10 +155,19 @@ __all__ = [
     "CommandRefused",
     "DayStarted",
     "Event",
+    "ExecutionSet",
     "FlatAnswered",
     "FlatAsked",
     "JoinDecided",
     "JoinShare",
+    "LegClosed",
+    "LegFailed",
+    "LegFilled",
+    "LegPartlyFilled",
+    "LegsPlanned",
+    "LegsRetried",
+    "LegsSent",
+    "LegsSettled",
     "LinkStatusSet",
     "LinkTermsSet",
     "MasterFlowed",
@@ -160,4 +191,5 @@ __all__ = [
     "SymbolDefined",
     "TicketClosedByServer",
     "TicketsReleased",
+    "VenueDefined",
 ]

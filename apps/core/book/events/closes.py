@@ -5,7 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from uuid import UUID
 
-from apps.core.book.codec import Vec
+import msgspec
+
+from apps.core.book.codec import Vec, vec
 from apps.core.book.events.base import BookEvent
 
 
@@ -13,6 +15,8 @@ class CloseRequested(BookEvent, frozen=True, kw_only=True, tag="close_requested"
     """Steps reserved for closing, per ticket, before the closing order is sent.
 
     reason: empty when people asked for it, else stop_loss, take_profit …
+    own_steps: of a block with legs, per row, in the leg's own steps (0: of the master order).
+    reference_points: what slippage of legs is measured against.
     """
 
     close_id: UUID
@@ -24,6 +28,8 @@ class CloseRequested(BookEvent, frozen=True, kw_only=True, tag="close_requested"
     detaches: bool
     decided_at_ms: int
     reason: str = ""
+    own_steps: Vec = msgspec.field(default_factory=vec)
+    reference_points: int = 0
 
 
 class CloseEnded(BookEvent, frozen=True, kw_only=True, tag="close_ended"):

@@ -39,7 +39,7 @@ def server_closed(state: BookState, report: ServerClosed) -> Decided:
     ]
     left = block.open_steps.copy()
     left[ordinal] -= report.steps
-    if not left.any():
+    if not left.any() and not block.awaits_legs:
         events.append(BlockClosed(block_id=block.block_id, at_ms=report.at_ms))
     if not left[ordinal]:
         events += flat_members(state, vec([place]), {block.block_id})
@@ -59,6 +59,8 @@ def find_ticket(state: BookState, ticket_id: int) -> tuple[Block, int]:
     for block in state.blocks.values():
         ordinal = ticket_id - block.first_ticket_id
         if block.status == "open" and 0 <= ordinal < block.members.size:
+            if block.legs is not None and block.legs.is_leg[ordinal]:
+                break  # a leg's position has a number of its server's, never this one
             return block, ordinal
     raise ConflictError(
         "ticket_not_open", f"This book has no ticket {ticket_id} open.", ticket_id=ticket_id

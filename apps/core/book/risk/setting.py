@@ -12,6 +12,7 @@ from apps.core.book.events import (
     BalanceSettled,
     CloseFilled,
     Event,
+    LegClosed,
     MasterFlowed,
     MasterReferenceStarted,
     MemberDetached,
@@ -235,7 +236,7 @@ def _left_with(state: BookState, at: int, events: list[Event], market: Market) -
         if isinstance(event, CloseFilled):
             realised += int(event.pnl_minor[event.account_ids == account_id].sum())
         elif (
-            isinstance(event, TicketClosedByServer | OwnTicketReduced)
+            isinstance(event, TicketClosedByServer | OwnTicketReduced | LegClosed)
             and event.account_id == account_id
         ):
             realised += event.pnl_minor

@@ -25,7 +25,7 @@ from apps.core.book.events import (
 )
 from apps.core.book.market import Market
 from apps.core.book.marking import value_per_point_step
-from apps.core.book.placing import Decided, is_being_cancelled, withdraw
+from apps.core.book.placing import Decided, can_be_withdrawn, is_being_cancelled, withdraw
 from apps.core.book.risk.settings import StopPhase
 from apps.core.book.state import (
     Block,
@@ -111,7 +111,9 @@ def _busy(state: BookState) -> set[int]:
     """Accounts with something open, or an order on its way that opens something."""
     found: set[int] = set()
     for block in state.blocks.values():
-        steps = block.target_steps if block.status == "sent" else block.open_steps
+        steps = block.booked_targets if block.status == "sent" else block.open_steps
+        if block.legs is not None:
+            steps = steps + block.legs.on_way
         if block.status in ("sent", "open"):
             places = block.members[steps > 0]
             found.update(state.members.account_ids[places].tolist())
@@ -163,7 +165,7 @@ def _withdrawals(state: BookState, command_id: UUID, ids: Vec) -> Iterator[Event
     """The master's stop cancels what waits; an account's takes its own share out of it."""
     is_master = bool((ids == MASTER).any())
     for block in state.blocks.values():
-        if is_master and block.status in ("pending", "sent"):
+        if is_master and can_be_withdrawn(state, block):
             if not is_being_cancelled(state, block):
                 cancel_id = uuid5(command_id, f"cancel:{block.block_id}")
                 yield withdraw(block, cancel_id, "hard_stop")
@@ -202,7 +204,9 @@ def _close(state: BookState, command_id: UUID, steps: list[Step], market: Market
 
 
 def _gain(state: BookState, market: Market, block: Block, steps: int) -> int:
-    """Floating P&L of `steps`, in the book's minor units, rounded down; 0 where unpriced."""
+    """Floating P&L of `steps`, in the book's minor units, rounded down; 0 where unpriced.
+
+    Only an order to close in: legs count at the block's price, not at their own."""
     quote = market.last(block.symbol)
     value = value_per_point_step(state, market, state.symbols[block.symbol], state.currency)
     if quote is None or value is None:

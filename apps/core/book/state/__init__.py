@@ -14,6 +14,7 @@ from apps.core.book.state.intents import (
     CancelIntent,
     FlatIntent,
     Intent,
+    LegIntent,
     SubmitIntent,
 )
 from apps.core.book.state.members import (
@@ -35,6 +36,7 @@ from apps.core.book.state.members import (
     Members,
     OwnTicket,
 )
+from apps.core.book.state.mirror import HOME, Leg, LegFills, Legs, Mirror, Note
 from apps.core.book.state.risk import (
     STOP_STEPS,
     References,
@@ -50,6 +52,7 @@ __all__ = [
     "DETACHED",
     "DETACHING",
     "GOING",
+    "HOME",
     "LEAVING",
     "OUT",
     "PAUSED",
@@ -71,7 +74,13 @@ __all__ = [
     "Group",
     "Grouped",
     "Intent",
+    "Leg",
+    "LegFills",
+    "LegIntent",
+    "Legs",
     "Members",
+    "Mirror",
+    "Note",
     "OwnTicket",
     "References",
     "RiskState",

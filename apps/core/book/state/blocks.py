@@ -11,6 +11,7 @@ import numpy as np
 from apps.core.allocation import Rule
 from apps.core.book.codec import Vec, vec
 from apps.core.book.commands import OrderKind, Side, order_limit
+from apps.core.book.state.mirror import Legs
 from apps.core.errors import StateError
 
 BlockStatus = Literal["pending", "sent", "open", "closed", "cancelled", "rejected"]
@@ -83,10 +84,24 @@ class Block(msgspec.Struct, kw_only=True):
     fills: Fills = msgspec.field(default_factory=Fills)
     deal_ids: list[str] = []
     """The deals that opened it."""
+    legs: Legs | None = None
+    """Set when some of its tickets are opened by orders of their own."""
 
     @property
     def sign(self) -> int:
         return 1 if self.side == "buy" else -1
+
+    @property
+    def booked_targets(self) -> Vec:
+        """What each ticket is to get of the master order: nothing of it goes to legs."""
+        if self.legs is None:
+            return self.target_steps
+        return np.where(self.legs.is_leg, 0, self.target_steps)
+
+    @property
+    def awaits_legs(self) -> bool:
+        """Whether tickets may still open by orders of their own."""
+        return self.legs is not None and self.legs.pending > 0
 
     @property
     def order_limit_points(self) -> int | None:

@@ -22,6 +22,7 @@ from apps.core.book.state.members import (
     Members,
     OwnTicket,
 )
+from apps.core.book.state.mirror import Mirror
 from apps.core.book.state.risk import RiskState
 from apps.core.book.terms import NO_TERMS, LinkTerms
 from apps.core.errors import NotFoundError
@@ -55,6 +56,7 @@ class BookState(msgspec.Struct, dict=True):
     risk: RiskState = msgspec.field(default_factory=RiskState)
     own_tickets: dict[int, OwnTicket] = {}
     """By ticket id, of members that are not detached."""
+    mirror: Mirror = msgspec.field(default_factory=Mirror)
     ended_orders: dict[UUID, bool] = {}
     """Orders that ended before they were filled whole, the last of them: was it a closing one?"""
 
@@ -112,7 +114,9 @@ class BookState(msgspec.Struct, dict=True):
         if cached is None:
             cached = {
                 (s.base_currency, s.quote_currency): name
-                for name, s in sorted(self.symbols.items(), reverse=True)
+                for name, s in sorted(
+                    self.symbols.items(), key=lambda one: ("@" in one[0], one[0]), reverse=True
+                )
                 if s.margin_mode == "fx"
             }
             self.__dict__["_pairs"] = cached
@@ -172,9 +176,9 @@ class BookState(msgspec.Struct, dict=True):
         return block
 
     def symbol(self, name: str) -> SymbolInfo:
-        """Raises NotFoundError `unknown_symbol`."""
+        """One of the master's server. Raises NotFoundError `unknown_symbol`."""
         found = self.symbols.get(name)
-        if found is None:
+        if found is None or "@" in name:
             raise NotFoundError(
                 "unknown_symbol", f"The trading server has no symbol {name!r}.", symbol=name
             )

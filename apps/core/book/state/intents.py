@@ -62,12 +62,14 @@ class BalanceIntent(msgspec.Struct, frozen=True, kw_only=True, tag="balance"):
     amount_minor: int
     currency_digits: int
     comment: str
+    server_id: int = 0
 
 
 class FlatIntent(msgspec.Struct, frozen=True, kw_only=True, tag="flat"):
-    """Ask the server which of these accounts (aligned with their logins) hold tickets of this
-    book. `is_master`: for the book's own stop, so they are all of its accounts. `kept_tickets`:
-    ids of tickets that left their blocks and are their owners' now."""
+    """Ask the servers which of these accounts (aligned with their logins) hold tickets of this
+    book. `server_ids`: where each lives (none: all at home, 0). `is_master`: for the book's own
+    stop, so they are all of its accounts. `kept_tickets`: ids of tickets that left their blocks
+    and are their owners' now."""
 
     check_id: UUID
     book_no: int
@@ -75,6 +77,30 @@ class FlatIntent(msgspec.Struct, frozen=True, kw_only=True, tag="flat"):
     logins: Vec
     is_master: bool = False
     kept_tickets: Vec = msgspec.field(default_factory=vec)
+    server_ids: Vec = msgspec.field(default_factory=vec)
 
 
-Intent = SubmitIntent | CancelIntent | BookingIntent | BalanceIntent | FlatIntent
+class LegIntent(msgspec.Struct, frozen=True, kw_only=True, tag="leg"):
+    """Send one account's own order. `order_id`, from (block, ticket, attempt) or (close, ticket),
+    is its command id at the server.
+
+    symbol: a key of BookState.symbols; own_steps of it; steps: what it is of the block's volume.
+    close_id, position_id: set when it closes. server_id 0: the master's own server.
+    """
+
+    order_id: UUID
+    block_id: UUID
+    ordinal: int
+    server_id: int
+    login: int
+    symbol: str
+    side: Side
+    steps: int
+    own_steps: int
+    decided_at_ms: int
+    reference_points: int
+    close_id: UUID | None = None
+    position_id: int | None = None
+
+
+Intent = SubmitIntent | CancelIntent | BookingIntent | BalanceIntent | FlatIntent | LegIntent

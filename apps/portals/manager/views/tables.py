@@ -66,10 +66,11 @@ def shares_page(desk: Desk, block: Block, number: int) -> dict[str, Any]:
     """One page of a block's shares with their tickets."""
     page = Paginator(books.shares_of(block), SHARES_PER_PAGE).get_page(number)
     shares = [
-        (share, text_of(share.reason) if share.reason else "")
+        (share, [str(text_of(code)) for code in (share.reason, share.leg_code) if code])
         for share in books.with_tickets(block, page.object_list)
     ]
-    return {"desk": desk, "block": block, "page": page, "shares": shares}
+    has_legs = any(share.leg_status for share, _ in shares)
+    return {"desk": desk, "block": block, "page": page, "shares": shares, "has_legs": has_legs}
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def terminal(request: HttpRequest, book_id: UUID) -> HttpResponse:
         "frame": frame,
         "frame_at_ms": frame.at_ms if frame else None,
         "symbols": symbols,
-        "quotes": _quotes(desk.broker),
+        "quotes": _quotes(desk.broker, desk.master.account.server_id),
         "ticket": ticket,
         "shown": shown,
         "intervals": list(BAR_MINUTES),
@@ -138,8 +138,8 @@ def _frame(broker: str, book_id: UUID) -> Frame | None:
         return None
 
 
-def _quotes(broker: str) -> dict[str, QuoteView]:
+def _quotes(broker: str, server_id: int) -> dict[str, QuoteView]:
     try:
-        return latest_quotes(broker)
+        return latest_quotes(broker, server_id)
     except UnavailableError:
         return {}
