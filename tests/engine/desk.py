@@ -225,10 +225,15 @@ class Desk:
             def quote(bid: int, ask: int) -> None:
                 feed(bid, ask)
                 want = f"{Decimal(bid).scaleb(-5):.5f}"
-                wait_for(lambda: client.latest_quotes(self.broker)["EURUSD"].bid == want)
+                wait_for(lambda: self._bid("EURUSD") == want)
 
             quote(bid, ask)
             yield quote
+
+    def _bid(self, symbol: str) -> str:
+        """As last published; empty while an engine that has just begun has published none."""
+        seen = client.latest_quotes(self.broker).get(symbol)
+        return seen.bid if seen is not None else ""
 
     def column(self, block_id: uuid.UUID, *names: str) -> tuple[Any, ...]:
         """These columns of a block's row."""

@@ -76,7 +76,7 @@ def _desk() -> list[Row]:
     seen = ("terminal", "blocks", "tickets", "accounts", "bars")
     traded = (
         "preview", "place", "close", "cancel", "amend", "reverse", "close_by", "close_all",
-        "cancel_all", "rule", "terms", "status",
+        "cancel_all", "retry_legs", "rule", "terms", "status",
     )  # fmt: skip
     risky = ("hard_stop", "lift_book", "book_limits", "account_limits", "lift_account")
     return [

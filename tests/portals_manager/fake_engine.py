@@ -59,27 +59,27 @@ class FakeEngine(threading.Thread):
         self.stopping = False
         self.state: Any = None
         self.seq = 0
-        self._tell(
+        self.tell(
             OpenBook(
                 command_id=uuid4(), book_id=book_id, book_no=1, master_login=1, currency="USD",
                 currency_digits=2,
             )
         )  # fmt: skip
-        self._tell(DefineSymbols(command_id=uuid4(), symbols=[EURUSD]))
+        self.tell(DefineSymbols(command_id=uuid4(), symbols=[EURUSD]))
 
     def link(self, account_id: int, login: int, balance_minor: int) -> None:
         info = AccountInfo(
             account_id=account_id, login=login, currency="USD", currency_digits=2, leverage=100,
             balance_minor=balance_minor,
         )  # fmt: skip
-        self._tell(LinkAccount(command_id=uuid4(), account_id=account_id), account=info)
+        self.tell(LinkAccount(command_id=uuid4(), account_id=account_id), account=info)
 
     def inputs(self, **more: Any) -> Inputs:
         now_ms = int(time.time() * 1000)
         quotes = {"EURUSD": QuoteIn(108500, 108510, now_ms)}
         return Inputs(now_ms=now_ms, quotes=quotes, **more)
 
-    def _tell(self, stimulus: Any, **more: Any) -> Any:
+    def tell(self, stimulus: Any, **more: Any) -> Any:
         decision = decide(self.state, stimulus, self.inputs(**more))
         self.state = apply(self.state, decision.events)
         self.seq += 1
@@ -121,7 +121,7 @@ class FakeEngine(threading.Thread):
             return Reply(failure=Failure(kind=type(error).__name__, **error.as_dict()))
 
     def _execute(self, command: Any) -> Reply:
-        decision = self._tell(command)
+        decision = self.tell(command)
         self.executed.append(command)
         refused = decision.events[0]
         if isinstance(refused, CommandRefused):

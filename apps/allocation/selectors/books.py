@@ -88,16 +88,28 @@ def with_tickets(block: Block, allocations: Iterable[Allocation]) -> list[Share]
 
 def reasons_of(blocks: Iterable[Block]) -> dict[UUID, list[tuple[str, int]]]:
     """Per block, how many accounts were clipped or skipped, by reason code."""
+    return _counted_by_code(Allocation.objects.exclude(reason=""), blocks, "reason")
+
+
+def failed_legs_of(blocks: Iterable[Block]) -> dict[UUID, list[tuple[str, int]]]:
+    """Per block, how many accounts' own orders failed to open, by the code of why."""
+    return _counted_by_code(
+        Allocation.objects.filter(leg_status=Allocation.Leg.FAILED), blocks, "leg_code"
+    )
+
+
+def _counted_by_code(
+    rows: QuerySet[Allocation], blocks: Iterable[Block], column: str
+) -> dict[UUID, list[tuple[str, int]]]:
     counted = (
-        Allocation.objects.filter(block_id__in=[block.id for block in blocks])
-        .exclude(reason="")
-        .values_list("block_id", "reason")
+        rows.filter(block_id__in=[block.id for block in blocks])
+        .values_list("block_id", column)
         .annotate(accounts=Count("id"))
-        .order_by("block_id", "-accounts")
+        .order_by("block_id", "-accounts", column)
     )
     found: dict[UUID, list[tuple[str, int]]] = {}
-    for block_id, reason, accounts in counted:
-        found.setdefault(block_id, []).append((reason, accounts))
+    for block_id, code, accounts in counted:
+        found.setdefault(block_id, []).append((code, accounts))
     return found
 
 

@@ -31,6 +31,7 @@ urlpatterns = [
     path("<uuid:book_id>/blocks/<uuid:block_id>/amend", blocks.amend, name="amend"),
     path("<uuid:book_id>/blocks/<uuid:block_id>/reverse", blocks.reverse, name="reverse"),
     path("<uuid:book_id>/blocks/<uuid:block_id>/close-by", blocks.close_by, name="close_by"),
+    path("<uuid:book_id>/blocks/<uuid:block_id>/retry-legs", blocks.retry_legs, name="retry_legs"),
     path("<uuid:book_id>/rule", controls.rule, name="rule"),
     path("<uuid:book_id>/close-all", controls.close_all, name="close_all"),
     path("<uuid:book_id>/cancel-all", controls.cancel_all, name="cancel_all"),

@@ -29,8 +29,8 @@ from apps.servers.types import Position, Side, SymbolSpec
 def submit(exchange: Exchange, command: SubmitOrder, *, outside: bool = False) -> Done:
     """`outside`: from a terminal or an EA on that login; events carry no command id."""
     account = exchange.account(command.login)
-    if not outside and exchange.faults.take("reject"):
-        raise RejectedError("requote", "a fault: this order is refused")
+    if not outside:
+        _refuse_by_fault(exchange)
     spec = symbol_named(command.symbol)
     steps = checked_steps(spec, spec.to_steps(command.lots))
     tick = dealable(exchange, spec.name)
@@ -42,8 +42,14 @@ def submit(exchange: Exchange, command: SubmitOrder, *, outside: bool = False) -
     return Done(command.command_id, order_id=str(order.order_id))
 
 
+def _refuse_by_fault(exchange: Exchange) -> None:
+    if exchange.faults.take("reject"):
+        raise RejectedError("requote", "a fault: this order is refused")
+
+
 def close_position(exchange: Exchange, command: ClosePosition) -> Done:
     account = exchange.account(command.login)
+    _refuse_by_fault(exchange)
     position = fills.open_position(exchange, account, command.position_id)
     spec = SYMBOLS[position.symbol]
     steps = position.steps if command.lots is None else spec.to_steps(command.lots)

@@ -100,7 +100,7 @@ class CloseByForm(CodedForm):
 
 
 class CancelForm(CodedForm):
-    """Cancel a pending order."""
+    """Nothing but the command's id: cancel an order, lift a stop, send failed legs again."""
 
 
 class EverythingForm(CodedForm):

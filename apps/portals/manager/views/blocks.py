@@ -1,4 +1,4 @@
-"""What is done to one block: close, change, reverse, close by an opposite one, cancel."""
+"""What is done to one block: closed, changed, reversed, cancelled, its failed legs sent again."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from apps.accounts.access import require_role
 from apps.accounts.models import Role
 from apps.allocation.models import Block
 from apps.allocation.selectors import books
-from apps.core.book.commands import CancelBlock
+from apps.core.book.commands import CancelBlock, RetryLegs
 from apps.core.errors import UnavailableError
 from apps.engine import client
 from apps.engine.messages import Frame, Outcome
 from apps.portals.manager import dialogs
 from apps.portals.manager.book import Desk, trading_desk_of
+from apps.portals.manager.failed_legs import FailedLegs
 from apps.portals.manager.forms import (
     AmendForm,
     CancelForm,
@@ -146,6 +147,32 @@ def close_by(request: HttpRequest, book_id: UUID, block_id: UUID) -> HttpRespons
         return outcome
     return dialogs.done(
         _("Closing two blocks of %(symbol)s against each other.") % {"symbol": block.symbol}
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@require_role(Role.MANAGER)
+def retry_legs(request: HttpRequest, book_id: UUID, block_id: UUID) -> HttpResponse:
+    """Dialog: how many accounts' own orders failed and why; POST sends them again."""
+    desk, block, context = _scene(request, book_id, block_id)
+    context["failed"] = FailedLegs.of(books.failed_legs_of([block]).get(block.id, []))
+    if request.method == "GET":
+        return dialogs.show(request, "_retry_legs", CancelForm(initial=_new()), context)
+    form = CancelForm(request.POST)
+    if not form.is_valid():
+        return dialogs.show(request, "_retry_legs", form, context, status=dialogs.INVALID)
+    command = RetryLegs(
+        command_id=form.cleaned_data["command_id"],
+        block_id=block_id,
+        placed_by=str(desk.user.public_id),
+    )
+    outcome = dialogs.execute(request, desk, form, command, "_retry_legs", context)
+    if isinstance(outcome, HttpResponse):
+        return outcome
+    count = len(outcome.result["account_ids"])
+    return dialogs.done(
+        ngettext("%(count)d leg is sent again.", "%(count)d legs are sent again.", count)
+        % {"count": count}
     )
 
 

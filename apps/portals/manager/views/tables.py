@@ -18,6 +18,7 @@ from apps.allocation.models import AccountState, Block
 from apps.allocation.selectors import books
 from apps.core.errors import NotFoundError
 from apps.portals.manager.book import Desk, desk_of
+from apps.portals.manager.failed_legs import FailedLegs
 from apps.portals.manager.reasons import text_of
 
 BLOCKS_PER_PAGE = 20
@@ -38,6 +39,7 @@ class BlockRow:
     reasons: list[tuple[Any, int]] = field(default_factory=list)
     realised: list[tuple[str, int]] = field(default_factory=list)
     shares: dict[str, Any] | None = None
+    failed_legs: int = 0
 
     @property
     def is_working(self) -> bool:
@@ -50,12 +52,14 @@ def blocks_page(request: HttpRequest, desk: Desk, view: str) -> dict[str, Any]:
     blocks = list(page.object_list)
     expanded = set(request.GET.getlist("open"))
     reasons, realised = books.reasons_of(blocks), books.realised_of(blocks)
+    failed = books.failed_legs_of(blocks)
     rows = [
         BlockRow(
             block,
             [(text_of(code), accounts) for code, accounts in reasons.get(block.id, [])],
             [(name, total) for name, total in realised.get(block.id, []) if total],
             shares_page(desk, block, 1) if str(block.id) in expanded else None,
+            FailedLegs.of(failed.get(block.id, [])).count,
         )
         for block in blocks
     ]
@@ -70,7 +74,16 @@ def shares_page(desk: Desk, block: Block, number: int) -> dict[str, Any]:
         for share in books.with_tickets(block, page.object_list)
     ]
     has_legs = any(share.leg_status for share, _ in shares)
-    return {"desk": desk, "block": block, "page": page, "shares": shares, "has_legs": has_legs}
+    failed = FailedLegs.of(books.failed_legs_of([block]).get(block.id, []))
+    return {
+        "desk": desk,
+        "block": block,
+        "page": page,
+        "shares": shares,
+        "has_legs": has_legs,
+        "failed": failed,
+        "can_retry": desk.can_trade and block.state == Block.State.OPEN and failed.sendable > 0,
+    }
 
 
 @dataclass(frozen=True, slots=True)
