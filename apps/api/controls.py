@@ -133,7 +133,8 @@ class BookCommandView(ApiView):
 
     scope = "trade"
     wants: ClassVar[type[serializers.StrictSerializer]]
-    action: ClassVar[str]
+    # Not `action`: OpenAPI would look for its description under that name.
+    audit_action: ClassVar[str]
 
     def command(self, command_id: UUID, request: Request, wanted: dict[str, Any]) -> Command:
         raise NotImplementedError
@@ -146,7 +147,7 @@ class BookCommandView(ApiView):
         def work(command_id: UUID) -> dict[str, Any]:
             return book_answer(master, self.command(command_id, request, wanted))
 
-        return run(request, key, master, self.action, work, 200)
+        return run(request, key, master, self.audit_action, work, 200)
 
 
 def book_answer(master: Master, command: Command) -> dict[str, Any]:
@@ -162,7 +163,7 @@ def book_answer(master: Master, command: Command) -> dict[str, Any]:
 
 
 class CloseAllView(BookCommandView):
-    wants, action = serializers.SymbolRequest, "api.book.close_all"
+    wants, audit_action = serializers.SymbolRequest, "api.book.close_all"
 
     @described("close_all", serializers.SymbolRequest, serializers.BookCommandAnswer)
     def post(self, request: Request, book_id: UUID) -> Response:
@@ -174,7 +175,7 @@ class CloseAllView(BookCommandView):
 
 
 class CancelAllView(BookCommandView):
-    wants, action = serializers.SymbolRequest, "api.book.cancel_all"
+    wants, audit_action = serializers.SymbolRequest, "api.book.cancel_all"
 
     @described("cancel_all", serializers.SymbolRequest, serializers.BookCommandAnswer)
     def post(self, request: Request, book_id: UUID) -> Response:
@@ -186,7 +187,7 @@ class CancelAllView(BookCommandView):
 
 
 class RuleView(BookCommandView):
-    wants, action = serializers.RuleRequest, "api.book.rule"
+    wants, audit_action = serializers.RuleRequest, "api.book.rule"
 
     @described("set_rule", serializers.RuleRequest, serializers.BookCommandAnswer)
     def post(self, request: Request, book_id: UUID) -> Response:
@@ -209,7 +210,7 @@ class _LinkCommandView(BookCommandView):
 
 
 class TermsView(_LinkCommandView):
-    wants, action = serializers.TermsRequest, "api.link.terms"
+    wants, audit_action = serializers.TermsRequest, "api.link.terms"
 
     @described("set_link_terms", serializers.TermsRequest, serializers.BookCommandAnswer)
     def post(self, request: Request, book_id: UUID, account_id: UUID) -> Response:
@@ -226,7 +227,7 @@ class TermsView(_LinkCommandView):
 
 
 class LinkStatusView(_LinkCommandView):
-    wants, action = serializers.LinkStatusRequest, "api.link.status"
+    wants, audit_action = serializers.LinkStatusRequest, "api.link.status"
 
     @described("set_link_status", serializers.LinkStatusRequest, serializers.BookCommandAnswer)
     def post(self, request: Request, book_id: UUID, account_id: UUID) -> Response:

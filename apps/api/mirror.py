@@ -31,7 +31,7 @@ class RetryLegsRequest(serializers.StrictSerializer):
 
 
 class ExecutionView(BookCommandView):
-    wants, action = ExecutionRequest, "api.book.execution"
+    wants, audit_action = ExecutionRequest, "api.book.execution"
 
     @described("set_execution", ExecutionRequest, serializers.BookCommandAnswer)
     def post(self, request: Request, book_id: UUID) -> Response:

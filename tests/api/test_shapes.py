@@ -128,6 +128,15 @@ def test_openapi_describes_every_operation_and_the_page_renders(
     assert "<script>" not in page
 
 
+def test_openapi_tells_of_every_operation_something_of_its_own() -> None:
+    told = [
+        operation["description"]
+        for operations in openapi.schema()["paths"].values()
+        for operation in operations.values()
+    ]
+    assert len(set(told)) == len(told)
+
+
 def _references(node: Any) -> set[str]:
     if isinstance(node, dict):
         found = {node["$ref"]} if "$ref" in node else set()
