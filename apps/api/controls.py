@@ -35,7 +35,7 @@ from apps.engine import client
 from tenants.door import current_broker
 
 
-def _described(operation: str, request: Any, answer: Any) -> Callable[[Any], Any]:
+def described(operation: str, request: Any, answer: Any) -> Callable[[Any], Any]:
     return extend_schema(
         operation_id=operation,
         request=request,
@@ -48,7 +48,7 @@ def _described(operation: str, request: Any, answer: Any) -> Callable[[Any], Any
 class AmendView(ApiView):
     scope = "trade"
 
-    @_described("amend_block", serializers.AmendBlockRequest, serializers.CommandAnswer)
+    @described("amend_block", serializers.AmendBlockRequest, serializers.CommandAnswer)
     def post(self, request: Request, block_id: UUID) -> Response:
         """Change price or lots of a pending block, stop loss or take profit of any."""
         key = check_idempotency_key(request.headers.get("Idempotency-Key"))
@@ -76,7 +76,7 @@ class AmendView(ApiView):
 class CloseByView(ApiView):
     scope = "trade"
 
-    @_described("close_block_by", serializers.CloseByRequest, serializers.CommandAnswer)
+    @described("close_block_by", serializers.CloseByRequest, serializers.CommandAnswer)
     def post(self, request: Request, block_id: UUID) -> Response:
         """Close the block and an opposite one of its symbol against each other.
 
@@ -101,7 +101,7 @@ class CloseByView(ApiView):
 class ReverseView(ApiView):
     scope = "trade"
 
-    @_described("reverse_block", serializers.ReverseBlockRequest, serializers.CommandAnswer)
+    @described("reverse_block", serializers.ReverseBlockRequest, serializers.CommandAnswer)
     def post(self, request: Request, block_id: UUID) -> Response:
         """Close the block and, when that has filled, open the opposite: the answer's block_id.
 
@@ -128,12 +128,13 @@ class ReverseView(ApiView):
         return run(request, key, master, "api.block.reverse", execute, 200)
 
 
-class _BookCommandView(ApiView):
+class BookCommandView(ApiView):
     """A command to a whole book: a subclass names its request and makes the command."""
 
     scope = "trade"
     wants: ClassVar[type[serializers.StrictSerializer]]
-    action: ClassVar[str]
+    # Not `action`: OpenAPI would look for its description under that name.
+    audit_action: ClassVar[str]
 
     def command(self, command_id: UUID, request: Request, wanted: dict[str, Any]) -> Command:
         raise NotImplementedError
@@ -146,7 +147,7 @@ class _BookCommandView(ApiView):
         def work(command_id: UUID) -> dict[str, Any]:
             return book_answer(master, self.command(command_id, request, wanted))
 
-        return run(request, key, master, self.action, work, 200)
+        return run(request, key, master, self.audit_action, work, 200)
 
 
 def book_answer(master: Master, command: Command) -> dict[str, Any]:
@@ -161,10 +162,10 @@ def book_answer(master: Master, command: Command) -> dict[str, Any]:
     return dict(serializers.BookCommandAnswer(body).data)
 
 
-class CloseAllView(_BookCommandView):
-    wants, action = serializers.SymbolRequest, "api.book.close_all"
+class CloseAllView(BookCommandView):
+    wants, audit_action = serializers.SymbolRequest, "api.book.close_all"
 
-    @_described("close_all", serializers.SymbolRequest, serializers.BookCommandAnswer)
+    @described("close_all", serializers.SymbolRequest, serializers.BookCommandAnswer)
     def post(self, request: Request, book_id: UUID) -> Response:
         """Close every open block of the book, or of one symbol, at the market."""
         return self.execute(request, book_id)
@@ -173,10 +174,10 @@ class CloseAllView(_BookCommandView):
         return CloseAll(command_id=command_id, symbol=wanted["symbol"], placed_by=by(request))
 
 
-class CancelAllView(_BookCommandView):
-    wants, action = serializers.SymbolRequest, "api.book.cancel_all"
+class CancelAllView(BookCommandView):
+    wants, audit_action = serializers.SymbolRequest, "api.book.cancel_all"
 
-    @_described("cancel_all", serializers.SymbolRequest, serializers.BookCommandAnswer)
+    @described("cancel_all", serializers.SymbolRequest, serializers.BookCommandAnswer)
     def post(self, request: Request, book_id: UUID) -> Response:
         """Cancel every pending block of the book, or of one symbol."""
         return self.execute(request, book_id)
@@ -185,10 +186,10 @@ class CancelAllView(_BookCommandView):
         return CancelAll(command_id=command_id, symbol=wanted["symbol"], placed_by=by(request))
 
 
-class RuleView(_BookCommandView):
-    wants, action = serializers.RuleRequest, "api.book.rule"
+class RuleView(BookCommandView):
+    wants, audit_action = serializers.RuleRequest, "api.book.rule"
 
-    @_described("set_rule", serializers.RuleRequest, serializers.BookCommandAnswer)
+    @described("set_rule", serializers.RuleRequest, serializers.BookCommandAnswer)
     def post(self, request: Request, book_id: UUID) -> Response:
         """Set the book's rule and default terms, for every allocation from now on."""
         return self.execute(request, book_id)
@@ -202,16 +203,16 @@ class RuleView(_BookCommandView):
         )
 
 
-class _LinkCommandView(_BookCommandView):
+class _LinkCommandView(BookCommandView):
     def execute_for(self, request: Request, book_id: UUID, account_id: UUID) -> Response:
         self.account_id = account_by_public_id(account_id).pk
         return self.execute(request, book_id)
 
 
 class TermsView(_LinkCommandView):
-    wants, action = serializers.TermsRequest, "api.link.terms"
+    wants, audit_action = serializers.TermsRequest, "api.link.terms"
 
-    @_described("set_link_terms", serializers.TermsRequest, serializers.BookCommandAnswer)
+    @described("set_link_terms", serializers.TermsRequest, serializers.BookCommandAnswer)
     def post(self, request: Request, book_id: UUID, account_id: UUID) -> Response:
         """Set all parameters and caps of one account's link; what is left out is none."""
         return self.execute_for(request, book_id, account_id)
@@ -226,9 +227,9 @@ class TermsView(_LinkCommandView):
 
 
 class LinkStatusView(_LinkCommandView):
-    wants, action = serializers.LinkStatusRequest, "api.link.status"
+    wants, audit_action = serializers.LinkStatusRequest, "api.link.status"
 
-    @_described("set_link_status", serializers.LinkStatusRequest, serializers.BookCommandAnswer)
+    @described("set_link_status", serializers.LinkStatusRequest, serializers.BookCommandAnswer)
     def post(self, request: Request, book_id: UUID, account_id: UUID) -> Response:
         """Pause one account's link, restrict it to closing, or resume it."""
         return self.execute_for(request, book_id, account_id)

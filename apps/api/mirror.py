@@ -5,20 +5,17 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers as drf
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts.access import master_for_trading
 from apps.api import serializers
-from apps.api.base import ApiView, user_from
-from apps.api.commands import ERRORS, HEADER, by, committed, master_of_block, run, validated
+from apps.api.base import ApiView
+from apps.api.commands import by, committed, master_of_block, run, validated
+from apps.api.controls import BookCommandView, described
 from apps.api.idempotency import check_idempotency_key
 from apps.api.selectors import account_by_public_id
-from apps.core.book.commands import RetryLegs, SetExecution
-from apps.engine import client
-from tenants.door import current_broker
+from apps.core.book.commands import Command, RetryLegs, SetExecution
 
 
 class ExecutionRequest(serializers.StrictSerializer):
@@ -33,49 +30,23 @@ class RetryLegsRequest(serializers.StrictSerializer):
     )
 
 
-class ExecutionView(ApiView):
-    scope = "trade"
+class ExecutionView(BookCommandView):
+    wants, audit_action = ExecutionRequest, "api.book.execution"
 
-    @extend_schema(
-        operation_id="set_execution",
-        request=ExecutionRequest,
-        parameters=[HEADER],
-        responses={200: serializers.BookCommandAnswer, **ERRORS},
-        tags=["book"],
-    )
+    @described("set_execution", ExecutionRequest, serializers.BookCommandAnswer)
     def post(self, request: Request, book_id: UUID) -> Response:
         """How the next blocks are executed: block is one order and one price, mirror an order per
         account; auto is what the trading server can."""
-        key = check_idempotency_key(request.headers.get("Idempotency-Key"))
-        wanted = validated(ExecutionRequest, request)
-        master = master_for_trading(user_from(request), book_id)
+        return self.execute(request, book_id)
 
-        def execute(command_id: UUID) -> dict[str, Any]:
-            command = SetExecution(
-                command_id=command_id, mode=wanted["mode"], placed_by=by(request)
-            )
-            outcome = client.execute(current_broker(), master.public_id, command)
-            body = {
-                "command_id": command_id,
-                "status": str(outcome.result.get("status", "")),
-                "seq": outcome.seq,
-                "blocks": None,
-            }
-            return dict(serializers.BookCommandAnswer(body).data)
-
-        return run(request, key, master, "api.book.execution", execute, 200)
+    def command(self, command_id: UUID, request: Request, wanted: dict[str, Any]) -> Command:
+        return SetExecution(command_id=command_id, mode=wanted["mode"], placed_by=by(request))
 
 
 class RetryLegsView(ApiView):
     scope = "trade"
 
-    @extend_schema(
-        operation_id="retry_legs",
-        request=RetryLegsRequest,
-        parameters=[HEADER],
-        responses={200: serializers.CommandAnswer, **ERRORS},
-        tags=["blocks"],
-    )
+    @described("retry_legs", RetryLegsRequest, serializers.CommandAnswer)
     def post(self, request: Request, block_id: UUID) -> Response:
         """Send failed orders of an open mirror block again, under ids of their own.
 

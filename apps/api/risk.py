@@ -30,9 +30,7 @@ from tenants.door import current_broker
 Make = Callable[[UUID], Command]
 
 
-def _posts(
-    operation: str, wants: Any, answer: Any = serializers.BookCommandAnswer
-) -> Callable[[Any], Any]:
+def _posts(operation: str, wants: Any) -> Callable[[Any], Any]:
     return extend_schema(
         operation_id=operation,
         request=wants,

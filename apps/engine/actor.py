@@ -20,42 +20,31 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from apps.core.allocation import Rule
 from apps.core.book.codec import encode
 from apps.core.book.commands import (
     AccountInfo,
     AccountTable,
     AdjustBalance,
-    AdvanceStops,
     AnyStimulus,
     BustReported,
-    DefineSymbols,
-    ExpireBlock,
-    FillReported,
     Inputs,
     MasterMoney,
-    OpenBook,
-    OwnTicketClosed,
     QuoteIn,
-    ServerClosed,
-    SetRule,
-    StopBlock,
-    TrailStop,
-    TriggerBlock,
 )
 from apps.core.book.records import Body, Record, advance, make_record, read_body, refusal
-from apps.core.book.risk.reporting import is_being_closed
-from apps.core.book.state import HOME, BookState, LegIntent
+from apps.core.book.state import HOME, BookState
 from apps.core.errors import ProrataError
 from apps.engine.answers import Answers
 from apps.engine.discovery import BookRow, currency_digits
-from apps.engine.due import QUOTE_MAX_AGE_MS, Due, Told, due
-from apps.engine.guard import Guard, is_step_due
+from apps.engine.due import QUOTE_MAX_AGE_MS, Told, due
+from apps.engine.guard import Guard
 from apps.engine.journal import Journal, RepeatedCommandError, encode_state
+from apps.engine.opening import catch_up, catch_up_at, first_rule, new_symbols, opening
 from apps.engine.outside import OutsideTrades
 from apps.engine.own import own_closing
 from apps.engine.sender import Sender, settled_id
-from apps.engine.session import now_ms, symbol_info
+from apps.engine.session import now_ms
+from apps.engine.timely import is_timely
 from apps.engine.venues import Venues
 from apps.servers.events import Fill
 
@@ -183,54 +172,23 @@ class BookActor:
         self._push_intents(maybe_sent=True)
         book_id = self.row.book_id
         if self.state is None:
-            opening = OpenBook(
-                command_id=uuid5(book_id, "open"),
-                book_id=book_id,
-                book_no=self.row.book_no,
-                master_login=self.row.master_login,
-                currency=self.row.currency,
-                currency_digits=currency_digits(self.row.currency),
-                server_seq=self.session.cursor,
-            )
-            await self._process([Item(opening)])
-        await self._define_symbols()
-        await self._define_home()
-        await self._adopt_rule()
+            await self._process([Item(opening(self.row, self.session.cursor))])
+        await self._process_told(new_symbols(book_id, self.state, self.seq, self.session.specs))
+        await self._process_told(self.venues.define(self.state, HOME, self.seq))
+        await self._process_told(first_rule(self.row, self.state))
         if self.state is not None:
             self._outside = OutsideTrades(self.tell)
             self.session.expect_outside(self.row.master_login, self.row.book_no, self._outside.take)
             self.session.expect_own(self.row.master_login, self._take_own)
-            self._answers.in_background(self._catch_up(self.state.server_seq, self._outside))
+            after_seq = self.state.server_seq
+            self._answers.in_background(catch_up(book_id, self.session, after_seq, self._outside))
             for server_id, cursor in self.state.mirror.cursors.items():
-                self._answers.in_background(self._catch_up_at(server_id, cursor))
+                self._answers.in_background(catch_up_at(book_id, self.venues, server_id, cursor))
             self._tell_venues()
         self.changes += 1
         log.info("book_loaded", broker=self.row.broker, book=str(book_id), seq=self.seq)
 
-    async def _catch_up(self, after_seq: int, outside: OutsideTrades) -> None:
-        """Fills that were told while nobody listened."""
-        while True:
-            try:
-                await self.session.replay(after_seq)
-                return outside.begin()
-            except (ProrataError, TimeoutError) as error:
-                log.warning("replay_failed", book=str(self.row.book_id), error=repr(error))
-                await asyncio.sleep(_RETRY_S)
-
-    async def _catch_up_at(self, server_id: int, after_seq: int) -> None:
-        """The same of another server, once it is there."""
-        while True:
-            session = self.venues.session(server_id)
-            try:
-                if session is not None and session.ready.is_set():
-                    return await session.replay(after_seq)
-            except (ProrataError, TimeoutError) as error:
-                log.warning("replay_failed", book=str(self.row.book_id), error=repr(error))
-            await asyncio.sleep(_RETRY_S)
-
-    async def _define_home(self) -> None:
-        """Record what the master's server can do, where that is new."""
-        told = self.venues.define(self.state, HOME, self.seq)
+    async def _process_told(self, told: AnyStimulus | None) -> None:
         if told is not None:
             await self._process([Item(told)])
 
@@ -244,27 +202,6 @@ class BookActor:
         for server_id in list(self.state.mirror.venues) if self.state is not None else ():
             if server_id != HOME:
                 self.define_venue(server_id)
-
-    async def _define_symbols(self) -> None:
-        """Record specifications that are new or differ from what the book knows."""
-        known = self.state.symbols if self.state is not None else {}
-        infos = [symbol_info(spec) for spec in self.session.specs.values()]
-        changed = [info for info in infos if known.get(info.name) != info]
-        if changed:
-            command_id = uuid5(self.row.book_id, f"symbols:{self.seq}")
-            await self._process([Item(DefineSymbols(command_id=command_id, symbols=changed))])
-
-    async def _adopt_rule(self) -> None:
-        """A book that has no rule yet takes the one its master was created with."""
-        if self.state is None or self.state.rule is not None or not self.row.rule:
-            return
-        try:
-            rule = Rule.from_dict(self.row.rule)
-        except ProrataError as error:
-            log.error("bad_rule", book=str(self.row.book_id), error=error.message)
-            return
-        command_id = uuid5(self.row.book_id, "rule")
-        await self._process([Item(SetRule(command_id=command_id, rule=rule))])
 
     # -- the hot path
 
@@ -383,7 +320,7 @@ class BookActor:
                 self._answer_repeat(item, seq, body)
             elif command_id in fresh:
                 self.inbox.put_nowait(item)  # its twin is being executed: answer it after
-            elif self._is_worth_deciding(item.stimulus):
+            elif is_timely(self.state, item.stimulus, self.session.quotes, self._tell_later):
                 fresh[command_id] = item
         if len(fresh) > 1:
             found = await self._journal.by_command(self.row.book_id, list(fresh))
@@ -412,36 +349,8 @@ class BookActor:
                 item.request_id, item.stimulus, record.seq, read_body(record), is_same=True
             )
 
-    def _is_worth_deciding(self, stimulus: AnyStimulus) -> bool:
-        """A trigger whose price has gone again is dropped, without a record. A fill that comes
-        before an earlier one of its order (still being told again) waits for that."""
-        match stimulus:
-            case TriggerBlock() | StopBlock() | TrailStop() | ExpireBlock():
-                return self._still_due(stimulus.block_id) is type(stimulus)
-            case AdvanceStops():
-                return self.state is not None and is_step_due(self.state, now_ms())
-            case ServerClosed() if self.state and stimulus.ticket_id in self.state.own_tickets:
-                return False  # its owner's: told as such too
-            case ServerClosed() if self.state and is_being_closed(self.state, stimulus):
-                asyncio.get_running_loop().call_later(_HOLE_RETRY_S, self.tell, stimulus)
-                return False
-            case OwnTicketClosed():
-                return self.state is not None and stimulus.ticket_id in self.state.own_tickets
-            case FillReported() if self._has_hole_before(stimulus):
-                asyncio.get_running_loop().call_later(_HOLE_RETRY_S, self.tell, stimulus)
-                return False
-            case _:
-                return True
-
-    def _has_hole_before(self, fill: FillReported) -> bool:
-        state = self.state
-        if state is None:
-            return False
-        if isinstance(state.intents.get(fill.order_id), LegIntent):
-            known = state.mirror.fills.get(fill.order_id)
-            return fill.cum_steps - fill.steps > (known.steps if known is not None else 0)
-        order = state.closes.get(fill.order_id) or state.blocks.get(fill.order_id)
-        return order is not None and fill.cum_steps - fill.steps > order.fills.steps
+    def _tell_later(self, stimulus: AnyStimulus) -> None:
+        asyncio.get_running_loop().call_later(_HOLE_RETRY_S, self.tell, stimulus)
 
     # -- triggers and snapshots
 
@@ -457,12 +366,6 @@ class BookActor:
                 continue
             command_id = uuid5(block.block_id, f"{kind.__name__}:{at_ms}")
             self.tell(kind(command_id=command_id, block_id=block.block_id))
-
-    def _still_due(self, block_id: UUID) -> Due | None:
-        block = self.state.blocks.get(block_id) if self.state is not None else None
-        if self.state is None or block is None:
-            return None
-        return due(self.state, block, self.session.quotes.get(block.symbol), now_ms())
 
     def _maybe_snapshot(self) -> None:
         if self.state is None or self.seq - self._snapshot_seq < SNAPSHOT_EVERY:

@@ -16,8 +16,8 @@ from apps.accounts.models import Link
 from apps.core.book import commands as c
 from apps.engine.messages import Failure
 from tenants.models import Broker
+from tests.api.calling import Caller, code
 from tests.api.fake_engine import FakeEngine
-from tests.api.test_api import Caller, code
 from tests.factories import account, link, master, person
 
 

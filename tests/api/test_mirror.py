@@ -9,9 +9,6 @@ from django.utils import timezone
 
 from apps.allocation.models import Allocation, Block
 from apps.core.book.commands import RetryLegs, SetExecution
-from tests.api.test_api import world
-
-__all__ = ["world"]
 
 
 def mirror_block(world: Any) -> Block:

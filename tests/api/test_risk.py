@@ -16,7 +16,7 @@ from apps.allocation.models import ProtectionLimits, ProtectionStop
 from apps.core.book.commands import HardStop, LiftStop, SetLinkStatus, SetProtection
 from apps.engine.messages import Reply, StopPreview
 from tenants.models import Broker
-from tests.api.test_api import Caller, code
+from tests.api.calling import Caller, code
 from tests.billing.engine_stub import Answer, done, engine
 from tests.factories import link, master, person
 

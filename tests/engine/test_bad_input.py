@@ -18,7 +18,7 @@ from apps.demo.main_job_setup import Stage, make_stage
 from apps.engine import client
 from tenants.door import broker_schema
 from tenants.models import Broker
-from tests.api.test_api import Caller, code
+from tests.api.calling import Caller, code
 from tests.engine.desk import Desk, EngineThread, wait_for
 from tests.factories import master, person
 from tests.servers.peer import SimulatorProcess
