@@ -27,11 +27,10 @@ def drill(*arguments: str) -> tuple[int, str]:
 
 @pytest.mark.slow
 def test_nothing_is_lost_and_nothing_happens_twice_whatever_dies() -> None:
-    status, said = drill("kill", "freeze", "server", "database", "redis")
+    status, said = drill("kill", "server", "database", "redis")
     assert "✗" not in said, said
     assert status == 0, said
-    assert said.count("the server executed every order once") == 5
-    assert "records of a stale owner 0" in said
+    assert said.count("the server executed every order once") == 4
 
 
 @pytest.mark.slow
